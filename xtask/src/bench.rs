@@ -1,0 +1,41 @@
+//! `cargo xtask bench`: runs the scripts of `bench/` against a release build.
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{program, root, run as run_program, target_folder};
+use crate::tools;
+
+/// Builds the release binary and the bench binary, then runs every benchmark, or those named.
+///
+/// # Errors
+/// When a build or a benchmark fails, or a name is not there.
+pub(crate) fn run(names: &[&str]) -> Result<()> {
+    let scripts = scripts()?;
+    if let Some(name) = names.iter().find(|name| !scripts.iter().any(|script| script == *name)) {
+        bail!("there is no benchmark `{name}`; there are: {}", scripts.join(", "));
+    }
+    let tools = tools::install()?;
+    let mut build = program("cargo");
+    build.args(["build", "--release", "--package", "fiveply", "--bins", "--examples"]);
+    run_program("build the release binary", &mut build)?;
+    for script in scripts.iter().filter(|one| names.is_empty() || names.contains(&one.as_str())) {
+        let mut python = program(&tools.python);
+        python.arg(root().join("bench").join(format!("{script}.py")));
+        python.env("FIVEPLY_RELEASE", target_folder().join("release"));
+        run_program(&format!("bench {script}"), &mut python)?;
+    }
+    Ok(())
+}
+
+fn scripts() -> Result<Vec<String>> {
+    let folder = root().join("bench");
+    let entries = std::fs::read_dir(&folder)
+        .with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| Some(name.strip_suffix(".py")?.to_owned()))
+        .filter(|name| !name.starts_with('_'))
+        .collect();
+    names.sort();
+    Ok(names)
+}
