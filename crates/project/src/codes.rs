@@ -1,0 +1,71 @@
+//! Every diagnostic code of this crate, one line each. A code is never used for another meaning.
+//! E0001 to E0099 belong to the project's files and its graph, E0100 to E0149 to `ingest/*.yml`,
+//! E0150 to E0199 to Jinja.
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $meaning:literal;)*) => {
+        $(#[doc = $meaning] pub const $name: &str = $code;)*
+        /// Code and meaning, in order of code.
+        pub const ALL: &[(&str, &str)] = &[$(($code, $meaning)),*];
+    };
+}
+
+codes! {
+    FILE_UNREADABLE = "E0001", "A file of the project is there and refuses to be read.";
+    FILE_NOT_TEXT = "E0002", "A file that must be text is not UTF-8.";
+    PROJECT_FILE_MISSING = "E0003", "The folder has no dbt_project.yml.";
+    YAML_SYNTAX = "E0004", "A YAML file breaks YAML's grammar.";
+    YAML_LIMIT = "E0005", "A YAML file is nested too deep or grows too large through aliases.";
+    DUPLICATE_KEY = "E0006", "A mapping has one key twice; the last one counts, as in dbt.";
+    WRONG_TYPE = "E0007", "A value has another type than its key asks for.";
+    UNKNOWN_KEY = "E0008", "A key that nothing reads, most often a typing mistake.";
+    MISSING_KEY = "E0009", "A key that must be there is absent.";
+    WRONG_VALUE = "E0010", "A value is none of those its key accepts.";
+    YAML_TEMPLATE = "E0011", "The Jinja inside a YAML value does not render.";
+    PACKAGE_MISSING = "E0012", "A package is declared and not installed.";
+    PACKAGE_NAME_TAKEN = "E0013", "Two packages have one name.";
+    TARGET_MISSING = "E0014", "The profile or its target does not exist.";
+    CONNECTION_IGNORED = "E0015", "The connection of profiles.yml is not used: data lives here.";
+    DUPLICATE_NODE = "E0016", "Two resources of one kind have one name.";
+    DUPLICATE_RELATION = "E0017", "Two nodes would be written to one table.";
+    REF_MISSING = "E0018", "A ref names no model, seed or snapshot.";
+    REF_DISABLED = "E0019", "A ref names a node that is disabled.";
+    REF_AMBIGUOUS = "E0020", "A ref without a package fits nodes of several packages.";
+    SOURCE_MISSING = "E0021", "A source or its table is declared nowhere.";
+    CYCLE = "E0022", "Nodes depend on each other in a circle.";
+    PATCH_WITHOUT_NODE = "E0023", "Properties describe a resource that does not exist.";
+    PATCH_TWICE = "E0024", "One resource is described by properties twice.";
+    CONFIG_VALUE = "E0025", "A config value is not one that the node understands.";
+    TEST_UNKNOWN = "E0026", "A test names a test macro that does not exist.";
+    TEST_ARGUMENTS = "E0027", "A test is written in a form that cannot be read.";
+    TEST_NAME_TAKEN = "E0028", "Two tests come out with one name.";
+    UNSUPPORTED_RESOURCE = "E0029", "A kind of resource that is known and not built yet.";
+    UNSUPPORTED_CONFIG = "E0030", "A setting that is accepted and has no effect yet.";
+    PRIVATE_REF = "E0031", "A ref reaches a private model from outside its group.";
+    CONFIG_PATH_UNUSED = "E0032", "A config path of dbt_project.yml fits no resource.";
+    SELECTOR_SYNTAX = "E0033", "A selector breaks the selection grammar.";
+    SELECTOR_METHOD = "E0034", "A selector uses a method that does not exist.";
+    SELECTOR_EMPTY = "E0035", "A selector fits no node.";
+    SEED_HEADER = "E0036", "A seed has no header line or a column twice.";
+    GRAPH_LIMIT = "E0037", "The project is larger than a named limit allows.";
+    JINJA_BLOCK = "E0038", "A Jinja block is opened and not closed, or has no name.";
+    MACRO_TWICE = "E0039", "One package defines one macro twice.";
+    COMPILE_UNSUPPORTED = "E0040", "A node of this kind has no SQL to compile.";
+    EPHEMERAL_MISSING = "E0041", "An ephemeral parent cannot be compiled.";
+    GROUP_MISSING = "E0042", "A node names a group that does not exist.";
+    VERSION_REQUIRED = "E0043", "The project asks for another version of dbt.";
+    DOCS_MISSING = "E0044", "A description names a docs block that does not exist.";
+    INGEST_FILE = "E0100", "A file in ingest/ does not describe a source.";
+    JINJA_SYNTAX = "E0150", "A template breaks Jinja's grammar.";
+    JINJA_RENDER = "E0151", "A template fails while it renders.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn codes_are_unique_and_ordered() {
+        assert!(ALL.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+}

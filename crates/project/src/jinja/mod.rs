@@ -1,0 +1,1 @@
+//! The Jinja engine. (Placeholder: filled by the engine itself.)
