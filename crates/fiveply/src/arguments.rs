@@ -1,0 +1,265 @@
+//! The command line, as clap reads it. Verbs and flags that dbt has keep dbt's meaning.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The modern data stack in one binary: load, transform, test, publish, query.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fiveply",
+    version,
+    about,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = "Examples:
+  fiveply demo                           a synthetic company, loaded, built and tested
+  fiveply load && fiveply build          load all sources, then build and test all models
+  fiveply build --select +orders         one model and everything it reads
+  fiveply query \"select * from marts.orders limit 5\"
+
+Exit codes: 0 all good, 1 a node failed, 2 the command or the project is wrong."
+)]
+pub(crate) struct Arguments {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// Folder of the project [default: the nearest folder upward with a dbt_project.yml]
+    #[arg(long, global = true, value_name = "FOLDER", env = "DBT_PROJECT_DIR")]
+    pub(crate) project_dir: Option<PathBuf>,
+    /// Folder of profiles.yml [default: the project's folder]
+    #[arg(long, global = true, value_name = "FOLDER", env = "DBT_PROFILES_DIR")]
+    pub(crate) profiles_dir: Option<PathBuf>,
+    /// dbt's target; its name is the environment
+    #[arg(long, short, global = true, value_name = "NAME", env = "DBT_TARGET")]
+    pub(crate) target: Option<String>,
+    /// Environment to read and write [default: the target's name]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Variables of the project, as YAML or JSON: '{day: 2026-05-22}'
+    #[arg(long, global = true, value_name = "YAML")]
+    pub(crate) vars: Option<String>,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// Say only what went wrong
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// One JSON document on standard output.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a synthetic company, load it, build and test its models
+    Demo(DemoArguments),
+    /// Load streams of the sources in ingest/
+    Load(LoadArguments),
+    /// Load the project's CSV files as tables
+    Seed(RunArguments),
+    /// Build models without tests
+    Run(RunArguments),
+    /// Run tests on what is published
+    Test(RunArguments),
+    /// Build seeds and models; publish only what passes its tests
+    Build(RunArguments),
+    /// Print the SQL that nodes compile to
+    Compile(CompileArguments),
+    /// List the nodes of the project
+    #[command(visible_alias = "list")]
+    Ls(ListArguments),
+    /// Check the project's files and say what is wrong with them
+    Parse,
+    /// Run again what did not succeed in the last run
+    Retry(RetryArguments),
+    /// Ask a question in SQL
+    Query(QueryArguments),
+    /// Check project, warehouse and ledger, and show where everything is
+    Debug,
+    /// Print the completion script of a shell
+    #[command(after_help = "Example: fiveply completion bash > ~/.local/share/bash-completion/\
+        completions/fiveply")]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which nodes.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SelectionArguments {
+    /// Nodes to take: names, tag:x, path:models/x, source:x, +x, x+, @x
+    #[arg(long, short, visible_short_alias = 'm', alias = "models", num_args = 1..,
+        value_name = "SELECTOR")]
+    pub(crate) select: Vec<String>,
+    /// Nodes to leave out, in the same words
+    #[arg(long, num_args = 1.., value_name = "SELECTOR")]
+    pub(crate) exclude: Vec<String>,
+}
+
+/// When tables of a run are pointed to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Publish {
+    /// Each as soon as its own tests pass
+    #[default]
+    Node,
+    /// All at once, after all tests of the run passed
+    Run,
+}
+
+/// Options of `run`, `test`, `seed` and `build`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "Examples:
+  fiveply build                             everything
+  fiveply build --select tag:daily --exclude staging
+  fiveply build --publish run               all tables of the run at once, or none
+  fiveply run --select orders --full-refresh")]
+pub(crate) struct RunArguments {
+    /// Which nodes.
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+    /// Build incremental models and seeds from nothing
+    #[arg(long, short)]
+    pub(crate) full_refresh: bool,
+    /// End the run at the first failure
+    #[arg(long, short = 'x')]
+    pub(crate) fail_fast: bool,
+    /// Nodes at a time [default: the target's threads]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) threads: Option<usize>,
+    /// When tables are pointed to
+    #[arg(long, value_enum, default_value_t = Publish::Node)]
+    pub(crate) publish: Publish,
+    /// Publish before testing, in dbt's order
+    #[arg(long)]
+    pub(crate) no_audit: bool,
+}
+
+/// Options of `load`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "Examples:
+  fiveply load                     every stream of every source
+  fiveply load app                 the streams of ingest/app.yml
+  fiveply load app.signups billing")]
+pub(crate) struct LoadArguments {
+    /// Sources or streams, as `source` or `source.stream` [default: all]
+    #[arg(value_name = "STREAM")]
+    pub(crate) streams: Vec<String>,
+    /// Streams at a time [default: the target's threads]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// Options of `compile`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompileArguments {
+    /// Which nodes.
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+    /// SQL with Jinja to compile instead of a node
+    #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "exclude"])]
+    pub(crate) inline: Option<String>,
+    /// Compile incremental models as if they were built from nothing
+    #[arg(long, short)]
+    pub(crate) full_refresh: bool,
+}
+
+/// Options of `ls`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Which nodes.
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+    /// Only nodes of these kinds: model, seed, test, source, snapshot, …
+    #[arg(long, num_args = 1.., value_name = "KIND")]
+    pub(crate) resource_type: Vec<String>,
+}
+
+/// Options of `retry`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RetryArguments {
+    /// Nodes at a time [default: the target's threads]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// Options of `query`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  fiveply query \"select count(*) from marts.orders\"
+  fiveply query --format csv \"select * from marts.orders\" > orders.csv
+  fiveply query --format parquet --file orders.parquet \"select * from marts.orders\"
+  echo \"select 1\" | fiveply query -")]
+pub(crate) struct QueryArguments {
+    /// SQL in the project's dialect; `-` reads it from standard input
+    pub(crate) sql: String,
+    /// How rows are printed
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<QueryFormat>,
+    /// Write the rows to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Rows to print as a table; 0 prints all
+    #[arg(long, default_value_t = 1_000, value_name = "ROWS")]
+    pub(crate) limit: usize,
+    /// Seconds after which the query is ended
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
+}
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryFormat {
+    /// Aligned columns.
+    Table,
+    /// Comma-separated values with a header.
+    Csv,
+    /// One JSON object a row.
+    Json,
+    /// A Parquet file; needs --file.
+    Parquet,
+}
+
+/// Options of `demo`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  fiveply demo
+  fiveply demo --scale 0.1 --seed 7 --dir /tmp/company
+  fiveply demo --generate && cd fiveply-demo && fiveply load && fiveply build
+  fiveply demo --until 2026-05-22T14:00:00Z   play up to a moment; a later call goes on")]
+pub(crate) struct DemoArguments {
+    /// Size of the company; 1 makes about a million events
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) scale: f64,
+    /// The same seed makes the same company
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Folder of the demo project
+    #[arg(long, default_value = "fiveply-demo", value_name = "FOLDER")]
+    pub(crate) dir: PathBuf,
+    /// Only make the folder and the sources
+    #[arg(long)]
+    pub(crate) generate: bool,
+    /// Play the company up to this moment [default: its last day]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Plant an incident: w1, w5, w6
+    #[arg(long, value_name = "NAME")]
+    pub(crate) incident: Vec<String>,
+}
