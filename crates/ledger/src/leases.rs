@@ -1,0 +1,255 @@
+//! Leases: who may work on a node of an environment. The token of a node only grows; the ledger
+//! transaction checks it, so that a holder that was replaced while it slept publishes nothing.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use base::fault::KillPoint;
+use base::limits::LEASE_SECONDS;
+use base::system::{ProcessIdentity, kill_point};
+use base::{EnvironmentName, NodeId, RunId};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::records::Record;
+use crate::transaction::{Statement, Write, sql};
+use crate::words::moment;
+use crate::{Ledger, LedgerError};
+
+/// The right to work on a node, as long as nobody has a higher token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The node.
+    pub node: NodeId,
+    /// The token; the next holder's is higher.
+    pub token: i64,
+}
+
+/// The answer to asking for a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It is yours until released, if you renew it.
+    Granted(Lease),
+    /// Somebody else works on the node.
+    Held {
+        /// Who, in words.
+        by: String,
+        /// Until when, unless it is renewed or its holder dies.
+        until: DateTime<Utc>,
+    },
+}
+
+/// The lease row of a node.
+struct Holder {
+    token: i64,
+    run: Option<RunId>,
+    process: ProcessIdentity,
+    expires_at: DateTime<Utc>,
+    released_at: Option<DateTime<Utc>>,
+}
+
+impl Holder {
+    fn read(record: &Record) -> Result<Self, LedgerError> {
+        Ok(Self {
+            token: record.number("token")?,
+            run: record.maybe_run()?,
+            process: read_process(record)?,
+            expires_at: record.time("expires_at")?,
+            released_at: record.maybe_time("released_at")?,
+        })
+    }
+
+    /// Whether somebody else must wait: it was not released, has not run out, and its process
+    /// lives as far as can be seen from here.
+    fn holds(&self, now: DateTime<Utc>) -> bool {
+        let dead = self.process.lives() == Some(false);
+        self.released_at.is_none() && now < self.expires_at && !dead
+    }
+
+    fn words(&self) -> String {
+        let ProcessIdentity { machine, process, .. } = &self.process;
+        let host = machine.split_once('/').map_or(machine.as_str(), |(host, _)| host);
+        let run = self.run.as_ref().map(|run| format!(", run \"{run}\"")).unwrap_or_default();
+        format!("process {process} on \"{host}\"{run}")
+    }
+}
+
+pub(crate) fn read_process(record: &Record) -> Result<ProcessIdentity, LedgerError> {
+    Ok(ProcessIdentity {
+        machine: record.text("machine")?,
+        process: record.small_count("process")?,
+        started: record.text("process_started")?,
+    })
+}
+
+fn select(environment: &EnvironmentName, node: &NodeId) -> Statement {
+    sql("SELECT * FROM leases WHERE environment = ? AND node = ?")
+        .bind(environment.as_str().to_owned())
+        .bind(node.as_str().to_owned())
+}
+
+impl Ledger {
+    /// Asks for the lease of a node. A holder on this machine that no longer lives is replaced at
+    /// once, any other one [`LEASE_SECONDS`] after it last renewed.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn claim(
+        &self,
+        environment: &EnvironmentName,
+        node: &NodeId,
+        run: Option<&RunId>,
+    ) -> Result<Claim, LedgerError> {
+        let mut write = self.write().await?;
+        let now = self.clocks().machine.now();
+        let holder = write.row(select(environment, node)).await?;
+        let holder = holder.as_ref().map(Holder::read).transpose()?;
+        if let Some(holder) = holder.as_ref().filter(|holder| holder.holds(now)) {
+            return Ok(Claim::Held { by: holder.words(), until: holder.expires_at });
+        }
+        if let Some(replaced) = holder.as_ref().filter(|holder| holder.released_at.is_none()) {
+            tracing::info!(%environment, %node, holder = replaced.words(), "lease taken over");
+        }
+        let token = holder.map_or(1, |holder| holder.token + 1);
+        let lease = Lease { environment: environment.clone(), node: node.clone(), token };
+        write.insert_lease(&lease, run, now).await?;
+        write.commit().await?;
+        kill_point(KillPoint::LeaseClaimed);
+        Ok(Claim::Granted(lease))
+    }
+
+    /// Keeps a lease for another [`LEASE_SECONDS`].
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`] when somebody else took it over; else when the ledger cannot be
+    /// written.
+    pub async fn renew(&self, lease: &Lease) -> Result<(), LedgerError> {
+        let mut write = self.write().await?;
+        write.check_lease(lease).await?;
+        let statement = sql(
+            "UPDATE leases SET expires_at = ? WHERE environment = ? AND node = ? AND token = ?",
+        );
+        let statement = statement
+            .bind(moment(expiry(self.clocks().machine.now())))
+            .bind(lease.environment.as_str().to_owned())
+            .bind(lease.node.as_str().to_owned())
+            .bind(lease.token);
+        write.execute(statement).await?;
+        write.commit().await
+    }
+
+    /// Gives a lease back. One that somebody else took over meanwhile is left alone.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn release(&self, lease: &Lease) -> Result<(), LedgerError> {
+        let statement = sql(concat!(
+            "UPDATE leases SET released_at = ? ",
+            "WHERE environment = ? AND node = ? AND token = ? AND released_at IS NULL"
+        ));
+        let statement = statement
+            .bind(moment(self.clocks().machine.now()))
+            .bind(lease.environment.as_str().to_owned())
+            .bind(lease.node.as_str().to_owned())
+            .bind(lease.token);
+        let released = self.execute(statement).await?;
+        if released == 0 {
+            tracing::warn!(
+                environment = %lease.environment, node = %lease.node, token = lease.token,
+                "lease was no longer held when it was released"
+            );
+        }
+        kill_point(KillPoint::LeaseReleased);
+        Ok(())
+    }
+
+    /// Runs some work while renewing its lease three times per [`LEASE_SECONDS`]. The work is
+    /// dropped when the lease is lost: it could not publish any more.
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`] when somebody else took it over.
+    pub async fn hold<T>(
+        &self,
+        lease: &Lease,
+        work: impl Future<Output = T>,
+    ) -> Result<T, LedgerError> {
+        let pause = Duration::from_secs(LEASE_SECONDS.unsigned_abs()) / 3;
+        let mut work = pin!(work);
+        loop {
+            let renewed = async {
+                tokio::time::sleep(pause).await;
+                self.renew(lease).await
+            };
+            let renewed = tokio::select! {
+                done = &mut work => return Ok(done),
+                renewed = renewed => renewed,
+            };
+            match renewed {
+                Ok(()) => {}
+                Err(lost @ LedgerError::LeaseLost { .. }) => return Err(lost),
+                // The commit checks the token anyhow; a passing fault must not end the work.
+                Err(error) => tracing::warn!(%error, node = %lease.node, "lease not renewed"),
+            }
+        }
+    }
+}
+
+fn expiry(now: DateTime<Utc>) -> DateTime<Utc> {
+    now + TimeDelta::seconds(LEASE_SECONDS)
+}
+
+impl Write<'_> {
+    /// Refuses when the token is no longer the node's, or the lease was released. One that ran out
+    /// but that nobody took over is still good.
+    pub(crate) async fn check_lease(&mut self, lease: &Lease) -> Result<(), LedgerError> {
+        let holder = self.row(select(&lease.environment, &lease.node)).await?;
+        let holder = holder.as_ref().map(Holder::read).transpose()?;
+        let lost = match &holder {
+            Some(holder) if holder.token == lease.token && holder.released_at.is_none() => {
+                return Ok(());
+            }
+            Some(holder) if holder.token == lease.token => "it was released".to_owned(),
+            Some(holder) => format!("token {} belongs to {}", holder.token, holder.words()),
+            None => "nobody ever held it".to_owned(),
+        };
+        Err(LedgerError::LeaseLost {
+            environment: lease.environment.clone(),
+            node: lease.node.clone(),
+            token: lease.token,
+            holder: lost,
+        })
+    }
+
+    async fn insert_lease(
+        &mut self,
+        lease: &Lease,
+        run: Option<&RunId>,
+        now: DateTime<Utc>,
+    ) -> Result<(), LedgerError> {
+        let process = self.ledger.process();
+        let statement = sql(concat!(
+            "INSERT INTO leases (environment, node, token, run, machine, process, ",
+            "process_started, claimed_at, expires_at, released_at) ",
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL) ",
+            "ON CONFLICT (environment, node) DO UPDATE SET token = excluded.token, ",
+            "run = excluded.run, machine = excluded.machine, process = excluded.process, ",
+            "process_started = excluded.process_started, claimed_at = excluded.claimed_at, ",
+            "expires_at = excluded.expires_at, released_at = NULL WHERE token < excluded.token"
+        ));
+        let statement = statement
+            .bind(lease.environment.as_str().to_owned())
+            .bind(lease.node.as_str().to_owned())
+            .bind(lease.token)
+            .bind(run.map(|run| run.as_str().to_owned()))
+            .bind(process.machine.clone())
+            .bind(process.process)
+            .bind(process.started.clone())
+            .bind(moment(now))
+            .bind(moment(expiry(now)));
+        let touched = self.execute(statement).await?;
+        assert_eq!(touched, 1, "the token of a lease only grows");
+        Ok(())
+    }
+}

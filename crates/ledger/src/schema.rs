@@ -1,0 +1,252 @@
+//! The layout of the ledger, as numbered migrations. The first two tables are those of Iceberg's
+//! JDBC catalog, letter by letter, so that other clients open the same file; a migration never
+//! changes them.
+
+/// One step from a layout to the next.
+pub(crate) struct Migration {
+    pub(crate) version: i64,
+    pub(crate) name: &'static str,
+    pub(crate) sql: &'static str,
+}
+
+/// Where the applied migrations are kept.
+pub(crate) const MIGRATIONS_TABLE: &str = "
+CREATE TABLE IF NOT EXISTS ledger_migrations (
+    version INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    applied_at TEXT NOT NULL
+) STRICT";
+
+/// Every migration, oldest first. One that was released is never edited.
+pub(crate) const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "pointers, runs, accounts and leases", sql: FIRST }];
+
+/// The newest layout this program knows.
+pub(crate) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+const FIRST: &str = "
+CREATE TABLE IF NOT EXISTS iceberg_tables (
+    catalog_name VARCHAR(255) NOT NULL,
+    table_namespace VARCHAR(255) NOT NULL,
+    table_name VARCHAR(255) NOT NULL,
+    metadata_location VARCHAR(1000),
+    previous_metadata_location VARCHAR(1000),
+    iceberg_type VARCHAR(5),
+    PRIMARY KEY (catalog_name, table_namespace, table_name)
+);
+CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (
+    catalog_name VARCHAR(255) NOT NULL,
+    namespace VARCHAR(255) NOT NULL,
+    property_key VARCHAR(255) NOT NULL,
+    property_value VARCHAR(1000) NOT NULL,
+    PRIMARY KEY (catalog_name, namespace, property_key)
+);
+
+-- Every ledger transaction that published something, in the order in which they happened.
+CREATE TABLE commits (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    commit_id TEXT NOT NULL UNIQUE,
+    environment TEXT NOT NULL,
+    run TEXT,
+    node TEXT,
+    attempt INTEGER,
+    business_time TEXT NOT NULL,
+    machine_time TEXT NOT NULL
+) STRICT;
+
+-- What each commit did to a pointer; going back is a swing too.
+CREATE TABLE swings (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    commit_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    previous_metadata_location TEXT,
+    metadata_location TEXT
+) STRICT;
+CREATE INDEX swings_by_table ON swings (environment, namespace, name);
+CREATE INDEX swings_by_commit ON swings (commit_id);
+
+CREATE TABLE positions (
+    environment TEXT NOT NULL,
+    source TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    position TEXT NOT NULL,
+    commit_id TEXT NOT NULL,
+    business_time TEXT NOT NULL,
+    machine_time TEXT NOT NULL,
+    PRIMARY KEY (environment, source, stream)
+) STRICT;
+
+CREATE TABLE runs (
+    run TEXT NOT NULL PRIMARY KEY,
+    environment TEXT NOT NULL,
+    command TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    selection TEXT NOT NULL,
+    status TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    process_started TEXT NOT NULL,
+    business_started TEXT NOT NULL,
+    business_finished TEXT,
+    machine_started TEXT NOT NULL,
+    machine_finished TEXT
+) STRICT;
+CREATE INDEX runs_by_time ON runs (machine_started);
+CREATE INDEX runs_by_environment ON runs (environment, machine_started);
+CREATE INDEX runs_by_status ON runs (status);
+
+CREATE TABLE steps (
+    run TEXT NOT NULL,
+    node TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,
+    environment TEXT NOT NULL,
+    status TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    message TEXT,
+    error_kind TEXT,
+    rows INTEGER,
+    business_started TEXT,
+    business_finished TEXT,
+    machine_started TEXT,
+    machine_finished TEXT,
+    PRIMARY KEY (run, node)
+) STRICT;
+
+CREATE TABLE attempts (
+    run TEXT NOT NULL,
+    node TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    environment TEXT NOT NULL,
+    status TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    process_started TEXT NOT NULL,
+    message TEXT,
+    error_kind TEXT,
+    rows INTEGER,
+    business_started TEXT NOT NULL,
+    business_finished TEXT,
+    machine_started TEXT NOT NULL,
+    machine_finished TEXT,
+    PRIMARY KEY (run, node, number)
+) STRICT;
+
+-- What became of every row: the equation of the load, of the table, or both.
+CREATE TABLE row_accounts (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    commit_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    run TEXT,
+    node TEXT,
+    attempt INTEGER,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    snapshot_id INTEGER,
+    metadata_location TEXT,
+    rows_before INTEGER,
+    rows_inserted INTEGER,
+    rows_deleted INTEGER,
+    rows_removed INTEGER,
+    rows_after INTEGER,
+    changes_read INTEGER,
+    changes_inserted INTEGER,
+    changes_updated INTEGER,
+    changes_deleted INTEGER,
+    changes_unchanged INTEGER,
+    changes_deduplicated INTEGER,
+    changes_late INTEGER,
+    changes_rejected INTEGER,
+    inputs TEXT NOT NULL,
+    business_time TEXT NOT NULL,
+    machine_time TEXT NOT NULL
+) STRICT;
+CREATE INDEX row_accounts_by_table ON row_accounts (environment, namespace, name);
+CREATE INDEX row_accounts_by_run ON row_accounts (run);
+
+CREATE TABLE table_versions (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    snapshot_id INTEGER,
+    metadata_location TEXT NOT NULL,
+    commit_id TEXT NOT NULL,
+    account INTEGER NOT NULL REFERENCES row_accounts (sequence),
+    rows_after INTEGER NOT NULL,
+    code_fingerprint TEXT,
+    tested TEXT NOT NULL,
+    written_elsewhere INTEGER NOT NULL,
+    business_time TEXT NOT NULL,
+    UNIQUE (environment, namespace, name, metadata_location)
+) STRICT;
+CREATE INDEX table_versions_by_location ON table_versions (metadata_location);
+CREATE INDEX table_versions_by_snapshot ON table_versions (namespace, name, snapshot_id);
+
+-- One row per node for ever: the token only grows, whoever holds an older one has lost it.
+CREATE TABLE leases (
+    environment TEXT NOT NULL,
+    node TEXT NOT NULL,
+    token INTEGER NOT NULL,
+    run TEXT,
+    machine TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    process_started TEXT NOT NULL,
+    claimed_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    released_at TEXT,
+    PRIMARY KEY (environment, node)
+) STRICT;
+
+CREATE TABLE test_results (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment TEXT NOT NULL,
+    run TEXT,
+    node TEXT NOT NULL,
+    namespace TEXT,
+    name TEXT,
+    metadata_location TEXT,
+    status TEXT NOT NULL,
+    failures INTEGER,
+    message TEXT,
+    sample TEXT,
+    duration_ms INTEGER,
+    business_time TEXT NOT NULL,
+    machine_time TEXT NOT NULL
+) STRICT;
+CREATE INDEX test_results_by_run ON test_results (run);
+CREATE INDEX test_results_by_node ON test_results (environment, node);
+
+CREATE TABLE schema_changes (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    commit_id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    run TEXT,
+    node TEXT,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    column_name TEXT NOT NULL,
+    changed_from TEXT,
+    changed_to TEXT,
+    business_time TEXT NOT NULL,
+    machine_time TEXT NOT NULL
+) STRICT;
+CREATE INDEX schema_changes_by_table ON schema_changes (environment, namespace, name);
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_numbered_without_gaps() {
+        for (migration, expected) in MIGRATIONS.iter().zip(1..) {
+            assert_eq!(migration.version, expected, "{}", migration.name);
+        }
+    }
+}
