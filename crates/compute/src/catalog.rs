@@ -1,0 +1,118 @@
+//! What a session can see: the tables and views of one environment, pinned when the session opens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use base::{EnvironmentName, TableName};
+use iceberg::io::FileIO;
+use object_store::ObjectStore;
+
+use crate::front::Dialect;
+
+/// Pinned tables and views under their names; a cheap clone.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    environment: EnvironmentName,
+    warehouse: Option<Warehouse>,
+    entries: Arc<BTreeMap<TableName, Entry>>,
+}
+
+/// Where files are read from.
+#[derive(Clone, Debug)]
+pub(crate) struct Warehouse {
+    pub(crate) file_io: FileIO,
+    pub(crate) store: Arc<dyn ObjectStore>,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    /// A table version in the lake, by its metadata file.
+    Table(String),
+    /// A view.
+    View(Arc<ViewText>),
+    /// Rows in memory.
+    Batches(SchemaRef, Vec<RecordBatch>),
+}
+
+/// A view as it was written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewText {
+    /// Its query, as compiled.
+    pub sql: String,
+    /// The dialect of its query.
+    pub dialect: Dialect,
+    /// Where bare names in its query are looked up.
+    pub default_namespace: Option<String>,
+}
+
+impl Catalog {
+    /// An environment without tables.
+    pub fn empty(environment: EnvironmentName) -> Self {
+        Self { environment, warehouse: None, entries: Arc::default() }
+    }
+
+    /// An environment without tables whose later ones are read through these.
+    pub fn over(
+        environment: EnvironmentName,
+        file_io: FileIO,
+        store: Arc<dyn ObjectStore>,
+    ) -> Self {
+        Self { warehouse: Some(Warehouse { file_io, store }), ..Self::empty(environment) }
+    }
+
+    /// Puts a table version, staged or older, in place of what the name stood for.
+    #[must_use]
+    pub fn with_table(self, name: TableName, metadata_location: impl Into<String>) -> Self {
+        self.with(name, Entry::Table(metadata_location.into()))
+    }
+
+    /// Puts a view in place of what the name stood for.
+    #[must_use]
+    pub fn with_view(self, name: TableName, view: ViewText) -> Self {
+        self.with(name, Entry::View(Arc::new(view)))
+    }
+
+    /// Puts rows in memory in place of what the name stood for.
+    #[must_use]
+    pub fn with_batches(
+        self,
+        name: TableName,
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+    ) -> Self {
+        self.with(name, Entry::Batches(schema, batches))
+    }
+
+    /// Takes a name away.
+    #[must_use]
+    pub fn without(mut self, name: &TableName) -> Self {
+        Arc::make_mut(&mut self.entries).remove(name);
+        self
+    }
+
+    /// The environment.
+    pub fn environment(&self) -> &EnvironmentName {
+        &self.environment
+    }
+
+    /// The names it holds, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &TableName> {
+        self.entries.keys()
+    }
+
+    pub(crate) fn entry(&self, name: &TableName) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    pub(crate) fn warehouse(&self) -> Option<&Warehouse> {
+        self.warehouse.as_ref()
+    }
+
+    fn with(mut self, name: TableName, entry: Entry) -> Self {
+        Arc::make_mut(&mut self.entries).insert(name, entry);
+        self
+    }
+}

@@ -1,0 +1,258 @@
+//! One session: pinned tables, one dialect, one moment of the business clock; it plans and runs
+//! queries and changes nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use base::InputVersion;
+use chrono::{DateTime, Utc};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::admission;
+use crate::catalog::Catalog;
+use crate::engine::Engine;
+use crate::error::QueryError;
+use crate::fence::{self, Fence};
+use crate::front::{self, Dialect, FrontOptions};
+use crate::names::Names;
+use crate::provider::{relabelled, without_metadata};
+use crate::stream::{BATCHES_AHEAD, Row, RowStream, over_time};
+use crate::translate::query_error;
+
+/// The namespace of bare names when a session has none: it holds no table.
+const NO_NAMESPACE: &str = "";
+
+/// How a session reads SQL.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// The dialect of its queries.
+    pub dialect: Dialect,
+    /// What `now()` and `current_date` say.
+    pub business_now: DateTime<Utc>,
+    /// IANA name of the zone in which `current_date` and text to time conversions happen.
+    pub time_zone: String,
+    /// Where bare table names are looked up.
+    pub default_namespace: Option<String>,
+}
+
+/// Plans and runs queries over pinned tables; a cheap clone.
+#[derive(Clone, Debug)]
+pub struct Session {
+    scope: Arc<Scope>,
+}
+
+/// What planning needs, shared with views inside views.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) engine: Engine,
+    pub(crate) catalog: Catalog,
+    options: SessionOptions,
+    /// One DataFusion state for each dialect that the session or a view of it speaks.
+    states: Mutex<HashMap<Dialect, SessionState>>,
+}
+
+/// A planned query.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    plan: LogicalPlan,
+    state: SessionState,
+    schema: SchemaRef,
+    inputs: Vec<InputVersion>,
+    sql: Arc<str>,
+}
+
+impl Prepared {
+    /// The columns of the answer.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The table versions that the query reads, views looked through, sorted by name.
+    pub fn inputs(&self) -> Vec<InputVersion> {
+        self.inputs.clone()
+    }
+
+    /// The plan, for lineage and for people who read plans.
+    pub fn plan_text(&self) -> String {
+        self.plan.display_indent().to_string()
+    }
+}
+
+impl Session {
+    pub(crate) fn new(engine: Engine, catalog: Catalog, options: SessionOptions) -> Self {
+        let states = Mutex::default();
+        Self { scope: Arc::new(Scope { engine, catalog, options, states }) }
+    }
+
+    /// Parses and plans one query against the pinned tables.
+    ///
+    /// # Errors
+    /// When it is not one query of the session's dialect, or names what does not exist.
+    pub async fn prepare(&self, sql: &str) -> Result<Prepared, QueryError> {
+        let scope = Arc::clone(&self.scope);
+        let sql: Arc<str> = sql.into();
+        self.within_limits(async move {
+            let names = Names::new(Arc::clone(&scope));
+            let dialect = scope.options.dialect;
+            let namespace = scope.options.default_namespace.as_deref();
+            let (plan, state) = scope.plan(&sql, dialect, namespace, &names).await?;
+            let schema = without_metadata(plan.schema().as_arrow());
+            let inputs = names.reads();
+            Ok(Prepared { plan, state, schema, inputs, sql })
+        })
+        .await
+    }
+
+    /// Runs a planned query; its rows come as they are asked for.
+    ///
+    /// # Errors
+    /// When no physical plan can be made.
+    pub async fn stream(
+        &self,
+        prepared: &Prepared,
+        cancel: CancellationToken,
+    ) -> Result<RowStream, QueryError> {
+        let fence = Arc::new(Fence::default());
+        let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+        let engine = self.scope.engine.clone();
+        let (query, posts) = (prepared.clone(), Arc::clone(&fence));
+        let work = engine.spawn(run(engine.clone(), query, posts, sender));
+        Ok(RowStream::new(
+            prepared.schema(),
+            receiver,
+            fence,
+            engine.options().time_limit,
+            cancel,
+            work,
+        ))
+    }
+
+    /// Plans and runs a query and keeps all its rows.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`] and [`Session::stream`], and whatever ends the rows early.
+    pub async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        let prepared = self.prepare(sql).await?;
+        self.stream(&prepared, CancellationToken::new()).await?.try_collect().await
+    }
+
+    /// What the session sees.
+    pub fn catalog(&self) -> &Catalog {
+        &self.scope.catalog
+    }
+
+    async fn within_limits<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let engine = &self.scope.engine;
+        let work: AbortOnDropHandle<_> = engine.spawn(work);
+        let done = match engine.options().time_limit {
+            Some(limit) => tokio::time::timeout(limit, work).await.map_err(|_| over_time(limit))?,
+            None => work.await,
+        };
+        done.unwrap_or_else(|error| {
+            Err(QueryError::internal(format!("planning broke off: {error}")))
+        })
+    }
+}
+
+/// Runs a query on the engine's threads and hands its batches over.
+async fn run(engine: Engine, query: Prepared, fence: Arc<Fence>, rows: mpsc::Sender<Row>) {
+    let broken = |error| query_error(error, None, engine.options());
+    let started = async {
+        let plan = query.state.create_physical_plan(&query.plan).await?;
+        execute_stream(fence::install(plan, &fence)?, query.state.task_ctx())
+    };
+    let mut batches = match started.await {
+        Ok(batches) => batches,
+        Err(error) => {
+            let error = query_error(error, Some(&query.sql), engine.options());
+            let _ = rows.send(Err(error)).await;
+            return;
+        }
+    };
+    while let Some(batch) = batches.next().await {
+        let row = batch.map_err(&broken).and_then(|batch| relabelled(&batch, &query.schema));
+        let last = row.is_err();
+        if rows.send(row).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+impl Scope {
+    /// Turns SQL into a logical plan and the state that can run it.
+    pub(crate) async fn plan(
+        &self,
+        sql: &str,
+        dialect: Dialect,
+        default_namespace: Option<&str>,
+        names: &Names,
+    ) -> Result<(LogicalPlan, SessionState), QueryError> {
+        admission::check_text(sql)?;
+        let statement = front::rewrite(sql, dialect, &self.front_options())?;
+        let tables = admission::check_statement(sql, &statement)?;
+        names.check(sql, &tables, default_namespace)?;
+        let mut state = self.state(dialect)?;
+        state.register_catalog_list(Arc::new(names.clone()));
+        let catalog = &mut state.config_mut().options_mut().catalog;
+        catalog.default_schema = default_namespace.unwrap_or(NO_NAMESPACE).to_owned();
+        let plan = state
+            .statement_to_plan(statement)
+            .await
+            .map_err(|error| query_error(error, Some(sql), self.engine.options()))?;
+        Ok((plan, state))
+    }
+
+    fn front_options(&self) -> FrontOptions {
+        FrontOptions { now: self.options.business_now, time_zone: self.options.time_zone.clone() }
+    }
+
+    fn state(&self, dialect: Dialect) -> Result<SessionState, QueryError> {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = states.get(&dialect) {
+            return Ok(state.clone());
+        }
+        let context = SessionContext::new_with_state(
+            SessionStateBuilder::new_with_default_features()
+                .with_config(self.config())
+                .with_runtime_env(Arc::clone(self.engine.environment()))
+                .build(),
+        );
+        front::register(&context, dialect, &self.front_options())?;
+        let mut state = context.state();
+        // `now()` and `current_date` are the moment a plan starts: the business clock's.
+        state.execution_props_mut().query_execution_start_time = Some(self.options.business_now);
+        states.insert(dialect, state.clone());
+        Ok(state)
+    }
+
+    fn config(&self) -> SessionConfig {
+        let limits = self.engine.options();
+        let mut config = SessionConfig::new()
+            .with_target_partitions(limits.threads)
+            .with_batch_size(limits.batch_rows)
+            .with_create_default_catalog_and_schema(false)
+            .with_information_schema(false)
+            .with_default_catalog_and_schema(
+                self.catalog.environment().as_str(),
+                self.options.default_namespace.as_deref().unwrap_or(NO_NAMESPACE),
+            );
+        let options = config.options_mut();
+        options.execution.time_zone = Some(self.options.time_zone.clone());
+        options.execution.parquet.pushdown_filters = true;
+        options.execution.parquet.reorder_filters = true;
+        options.sql_parser.collect_spans = true;
+        config
+    }
+}
