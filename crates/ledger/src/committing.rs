@@ -362,3 +362,70 @@ impl Write<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use base::clock::Clocks;
+    use base::random::SeededRandomness;
+    use base::{ErrorKind, Position, StreamName};
+
+    use super::*;
+    use crate::error::Fault;
+
+    async fn ledger(folder: &tempfile::TempDir) -> Ledger {
+        let path = folder.path().join("ledger.db");
+        Ledger::open(&path, Clocks::system(), Arc::new(SeededRandomness::new(3))).await.unwrap()
+    }
+
+    fn commit(ledger: &Ledger) -> Commit {
+        let position = Position::from(serde_json::json!("x".repeat(2_000)));
+        let id = ledger.new_commit_id();
+        let stream = StreamName::new("app", id.as_str());
+        Commit::new(id, "prod").position(stream, None, position)
+    }
+
+    fn lost_answer(ledger: &Ledger) -> LedgerError {
+        ledger.fault(sqlx::Error::WorkerCrashed)
+    }
+
+    #[tokio::test]
+    async fn lost_answer_is_settled_by_looking_the_commit_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = ledger(&folder).await;
+        let (happened, did_not) = (commit(&ledger), commit(&ledger));
+        let first = ledger.commit(&happened).await.unwrap();
+        let settled = ledger.settle(&happened, lost_answer(&ledger)).await.unwrap();
+        assert_eq!(settled.sequence, first.sequence);
+        let refused = ledger.settle(&did_not, lost_answer(&ledger)).await.unwrap_err();
+        assert!(matches!(refused, LedgerError::Database { .. }), "{refused}");
+        ledger.close().await;
+        let unknown = ledger.settle(&happened, lost_answer(&ledger)).await.unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::OutcomeUnknown);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_the_ledger_goes_on_when_there_is_space() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = ledger(&folder).await;
+        // SQLite answers FULL when a file would have more pages than it may, as on a full disk.
+        let limit = |pages: &'static str| sqlx::query(pages).execute(ledger.writer());
+        limit("PRAGMA max_page_count = 60").await.unwrap();
+        let mut refused = None;
+        for _ in 0..100 {
+            let next = commit(&ledger);
+            if let Err(error) = ledger.commit(&next).await {
+                assert_eq!(ledger.committed(&next.id).await.unwrap(), None);
+                refused = Some((next, error));
+                break;
+            }
+        }
+        let (refused, error) = refused.unwrap();
+        let LedgerError::Database { fault: Fault::DiskFull, .. } = error else { panic!("{error}") };
+        assert!(error.to_string().contains("cannot grow, the disk is full"), "{error}");
+        limit("PRAGMA max_page_count = 100000").await.unwrap();
+        assert!(!ledger.commit(&refused).await.unwrap().repeated);
+    }
+}

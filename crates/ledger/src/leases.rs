@@ -176,6 +176,15 @@ impl Ledger {
         work: impl Future<Output = T>,
     ) -> Result<T, LedgerError> {
         let pause = Duration::from_secs(LEASE_SECONDS.unsigned_abs()) / 3;
+        self.hold_renewing(lease, pause, work).await
+    }
+
+    async fn hold_renewing<T>(
+        &self,
+        lease: &Lease,
+        pause: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, LedgerError> {
         let mut work = pin!(work);
         loop {
             let renewed = async {
@@ -251,5 +260,49 @@ impl Write<'_> {
         let touched = self.execute(statement).await?;
         assert_eq!(touched, 1, "the token of a lease only grows");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Arc;
+
+    use base::clock::Clocks;
+    use base::random::SeededRandomness;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn held_work_is_renewed_and_dropped_when_the_lease_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let randomness = Arc::new(SeededRandomness::new(3));
+        let ledger = Ledger::open(&path, Clocks::system(), randomness).await.unwrap();
+        let claim = ledger.claim(&"prod".into(), &"model.a".into(), None).await.unwrap();
+        let Claim::Granted(lease) = claim else { panic!("{claim:?}") };
+        assert_eq!(ledger.hold(&lease, async { 7 }).await.unwrap(), 7);
+
+        let expiry_before = expiry_of(&ledger).await;
+        let pause = Duration::from_millis(1);
+        let renewed = async {
+            while expiry_of(&ledger).await == expiry_before {
+                tokio::task::yield_now().await;
+            }
+        };
+        ledger.hold_renewing(&lease, pause, renewed).await.unwrap();
+
+        let robbed = async {
+            ledger.execute(sql("UPDATE leases SET token = token + 1")).await.unwrap();
+            pending::<()>().await;
+        };
+        let lost = ledger.hold_renewing(&lease, pause, robbed).await.unwrap_err();
+        assert!(matches!(lost, LedgerError::LeaseLost { .. }), "{lost}");
+    }
+
+    async fn expiry_of(ledger: &Ledger) -> DateTime<Utc> {
+        let record = ledger.row(select(&"prod".into(), &"model.a".into())).await.unwrap();
+        record.unwrap().time("expires_at").unwrap()
     }
 }

@@ -118,6 +118,12 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .acquire_timeout(Duration::from_millis(2 * LEDGER_BUSY_MS))
         .acquire_slow_threshold(Duration::from_millis(LEDGER_BUSY_MS))
         .test_before_acquire(false)
+        // A full disk makes SQLite roll back by itself, and the driver goes on counting the
+        // transaction as open: such a connection could never begin another one.
+        .before_acquire(|connection, _| {
+            let sound = !connection.is_in_transaction();
+            Box::pin(async move { Ok(sound) })
+        })
         .idle_timeout(None)
         .max_lifetime(None)
 }
