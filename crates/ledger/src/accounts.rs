@@ -5,6 +5,7 @@ use base::{
     CommitId, EnvironmentName, InputVersion, LoadAccount, NodeId, RunId, TableAccount, TableName,
 };
 use chrono::{DateTime, Utc};
+use sqlx::QueryBuilder;
 
 use crate::records::Record;
 use crate::transaction::{Write, sql};
@@ -79,18 +80,23 @@ impl Ledger {
         &self,
         filter: &AccountFilter,
     ) -> Result<Vec<AccountRecord>, LedgerError> {
-        let statement = sql(concat!(
-            "SELECT * FROM row_accounts WHERE (?1 IS NULL OR environment = ?1) ",
-            "AND (?2 IS NULL OR run = ?2) AND (?3 IS NULL OR node = ?3) ",
-            "AND (?4 IS NULL OR namespace = ?4) AND (?5 IS NULL OR name = ?5) ORDER BY sequence"
-        ));
-        let statement = statement
-            .bind(filter.environment.as_ref().map(|name| name.as_str().to_owned()))
-            .bind(filter.run.as_ref().map(|run| run.as_str().to_owned()))
-            .bind(filter.node.as_ref().map(|node| node.as_str().to_owned()))
-            .bind(filter.table.as_ref().map(|table| table.namespace.clone()))
-            .bind(filter.table.as_ref().map(|table| table.name.clone()));
-        self.rows(statement).await?.iter().map(read_account).collect()
+        // Only the conditions that are asked for, so that SQLite can use its indexes.
+        let mut query = QueryBuilder::new("SELECT * FROM row_accounts WHERE true");
+        if let Some(environment) = &filter.environment {
+            query.push(" AND environment = ").push_bind(environment.as_str().to_owned());
+        }
+        if let Some(run) = &filter.run {
+            query.push(" AND run = ").push_bind(run.as_str().to_owned());
+        }
+        if let Some(node) = &filter.node {
+            query.push(" AND node = ").push_bind(node.as_str().to_owned());
+        }
+        if let Some(table) = &filter.table {
+            query.push(" AND namespace = ").push_bind(table.namespace.clone());
+            query.push(" AND name = ").push_bind(table.name.clone());
+        }
+        query.push(" ORDER BY sequence");
+        self.rows(query.build()).await?.iter().map(read_account).collect()
     }
 }
 

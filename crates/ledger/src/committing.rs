@@ -34,10 +34,11 @@ impl Ledger {
         write.publish(commit).await?;
         let committed = write.insert_commit(commit).await?;
         kill_point(KillPoint::LedgerBeforeCommit);
-        let answer = write.commit().await;
-        kill_point(KillPoint::LedgerAfterCommit);
-        match answer {
-            Ok(()) => Ok(committed),
+        match write.commit().await {
+            Ok(()) => {
+                kill_point(KillPoint::LedgerAfterCommit);
+                Ok(committed)
+            }
             Err(error) => self.settle(commit, error).await,
         }
     }
@@ -69,7 +70,7 @@ impl Ledger {
     }
 }
 
-fn select(id: &CommitId) -> Statement {
+fn select(id: &CommitId) -> Statement<'static> {
     sql("SELECT sequence, commit_id, machine_time FROM commits WHERE commit_id = ?")
         .bind(id.as_str().to_owned())
 }
@@ -194,6 +195,10 @@ impl Write<'_> {
             self.move_position(commit, position).await?;
         }
         for version in &commit.versions {
+            // Two writers may notice the same version of another engine.
+            if version.foreign && self.knows_version(commit, version).await? {
+                continue;
+            }
             self.check_rows_before(commit, version).await?;
             self.insert_version(commit, version).await?;
         }
@@ -298,6 +303,23 @@ impl Write<'_> {
             .bind(version.foreign)
             .bind(moment(version.business_time));
         self.execute(statement).await.map(drop)
+    }
+
+    async fn knows_version(
+        &mut self,
+        commit: &Commit,
+        version: &TableVersion,
+    ) -> Result<bool, LedgerError> {
+        let statement = sql(concat!(
+            "SELECT sequence FROM table_versions WHERE environment = ? AND namespace = ? ",
+            "AND name = ? AND metadata_location = ?"
+        ));
+        let statement = statement
+            .bind(commit.environment.as_str().to_owned())
+            .bind(version.table.namespace.clone())
+            .bind(version.table.name.clone())
+            .bind(version.metadata_location.clone());
+        Ok(self.row(statement).await?.is_some())
     }
 
     /// The rows before must be the rows of the version that is replaced.

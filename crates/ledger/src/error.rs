@@ -207,9 +207,8 @@ impl LedgerError {
     /// The kind, from which retry policy and advice follow.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Conflict { .. } | Self::PositionMoved { .. } | Self::LeaseLost { .. } => {
-                ErrorKind::Conflict
-            }
+            Self::Conflict { .. } | Self::PositionMoved { .. } => ErrorKind::Conflict,
+            Self::LeaseLost { .. } => ErrorKind::Held,
             Self::AccountBroken { .. } | Self::Malformed { .. } | Self::AttemptNotFound { .. } => {
                 ErrorKind::Internal
             }

@@ -84,7 +84,7 @@ pub(crate) fn read_process(record: &Record) -> Result<ProcessIdentity, LedgerErr
     })
 }
 
-fn select(environment: &EnvironmentName, node: &NodeId) -> Statement {
+fn select(environment: &EnvironmentName, node: &NodeId) -> Statement<'static> {
     sql("SELECT * FROM leases WHERE environment = ? AND node = ?")
         .bind(environment.as_str().to_owned())
         .bind(node.as_str().to_owned())

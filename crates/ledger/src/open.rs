@@ -140,17 +140,21 @@ fn connection(path: &Path) -> SqliteConnectOptions {
 /// Brings the file to the state every later connection relies on. SQLite refuses to wait for the
 /// lock that a change of the journal mode needs, hence the loop.
 async fn prepare(path: &Path, clocks: &Clocks) -> Result<(), LedgerError> {
-    let tries_max = LEDGER_BUSY_MS / OPEN_PAUSE_MS;
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match prepare_once(path, clocks).await {
-            Err(LedgerError::Database { fault: Fault::Locked, .. }) if tries < tries_max => {
-                tokio::time::sleep(Duration::from_millis(OPEN_PAUSE_MS)).await;
+    let repeated = async {
+        loop {
+            match prepare_once(path, clocks).await {
+                Err(LedgerError::Database { fault: Fault::Locked, .. }) => {
+                    tokio::time::sleep(Duration::from_millis(OPEN_PAUSE_MS)).await;
+                }
+                other => return other,
             }
-            other => return other,
         }
-    }
+    };
+    let waited = tokio::time::timeout(Duration::from_millis(LEDGER_BUSY_MS), repeated).await;
+    waited.unwrap_or_else(|elapsed| {
+        let (path, fault) = (path.to_owned(), Fault::Locked);
+        Err(LedgerError::Database { path, fault, source: Box::new(elapsed) })
+    })
 }
 
 async fn prepare_once(path: &Path, clocks: &Clocks) -> Result<(), LedgerError> {

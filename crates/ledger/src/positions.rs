@@ -6,7 +6,7 @@ use crate::transaction::{Statement, Write, sql};
 use crate::words::moment;
 use crate::{Commit, Ledger, LedgerError, PositionMove};
 
-fn select(environment: &EnvironmentName, stream: &StreamName) -> Statement {
+fn select(environment: &EnvironmentName, stream: &StreamName) -> Statement<'static> {
     sql("SELECT position FROM positions WHERE environment = ? AND source = ? AND stream = ?")
         .bind(environment.as_str().to_owned())
         .bind(stream.source.clone())

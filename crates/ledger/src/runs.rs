@@ -160,20 +160,33 @@ impl Ledger {
         Ok(self.runs(environment, 1).await?.pop())
     }
 
-    /// Marks the runs whose process is gone as interrupted, together with their open steps and
-    /// attempts, and returns them as they stand afterwards. A process on this machine is asked for
-    /// by its identity; one elsewhere counts as gone when its run holds no lease and has shown no
-    /// sign of life for five minutes.
+    /// The runs whose process is gone although nobody ended them. A process on this machine is
+    /// asked for by its identity; one elsewhere counts as gone when its run holds no lease and has
+    /// shown no sign of life for five minutes.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn abandoned_runs(&self) -> Result<Vec<RunRecord>, LedgerError> {
+        let statement = sql("SELECT * FROM runs WHERE status = 'running' ORDER BY machine_started");
+        let mut abandoned = Vec::new();
+        for record in self.rows(statement).await? {
+            let run = read_run(&record)?;
+            if self.abandoned(&run).await? {
+                abandoned.push(run);
+            }
+        }
+        Ok(abandoned)
+    }
+
+    /// Marks [`Ledger::abandoned_runs`] as interrupted, together with their open steps and
+    /// attempts, and returns them as they stand afterwards.
     ///
     /// # Errors
     /// When the ledger cannot be read or written.
     pub async fn interrupt_abandoned_runs(&self) -> Result<Vec<RunRecord>, LedgerError> {
-        let statement = sql("SELECT * FROM runs WHERE status = 'running' ORDER BY machine_started");
-        let running: Vec<RunRecord> =
-            self.rows(statement).await?.iter().map(read_run).collect::<Result<_, _>>()?;
         let mut interrupted = Vec::new();
-        for run in running {
-            if self.abandoned(&run).await? && self.interrupt(&run.id).await? {
+        for run in self.abandoned_runs().await? {
+            if self.interrupt(&run.id).await? {
                 interrupted.extend(self.run(&run.id).await?);
             }
         }

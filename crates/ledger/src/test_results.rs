@@ -138,7 +138,7 @@ impl Ledger {
         self.rows(statement).await?.iter().map(read_result).collect()
     }
 
-    pub(crate) fn test_statement(&self, test: &TestRecord) -> Statement {
+    pub(crate) fn test_statement(&self, test: &TestRecord) -> Statement<'static> {
         let statement = sql(concat!(
             "INSERT INTO test_results (environment, run, node, namespace, name, ",
             "metadata_location, status, failures, message, sample, duration_ms, business_time, ",

@@ -8,10 +8,10 @@ use crate::records::Record;
 use crate::{Ledger, LedgerError};
 
 /// A statement with its values.
-pub(crate) type Statement = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+pub(crate) type Statement<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
 /// A statement from its text.
-pub(crate) fn sql(text: &'static str) -> Statement {
+pub(crate) fn sql(text: &'static str) -> Statement<'static> {
     sqlx::query(text)
 }
 
@@ -31,7 +31,7 @@ impl Ledger {
     }
 
     /// Runs one statement in a transaction of its own and counts the rows it touched.
-    pub(crate) async fn execute(&self, statement: Statement) -> Result<u64, LedgerError> {
+    pub(crate) async fn execute(&self, statement: Statement<'_>) -> Result<u64, LedgerError> {
         let mut write = self.write().await?;
         let touched = write.execute(statement).await?;
         write.commit().await?;
@@ -39,33 +39,36 @@ impl Ledger {
     }
 
     /// Reads rows outside any transaction.
-    pub(crate) async fn rows(&self, statement: Statement) -> Result<Vec<Record>, LedgerError> {
+    pub(crate) async fn rows(&self, statement: Statement<'_>) -> Result<Vec<Record>, LedgerError> {
         let rows = statement.fetch_all(self.readers()).await.map_err(|e| self.fault(e))?;
         Ok(rows.into_iter().map(Record).collect())
     }
 
     /// Reads at most one row outside any transaction.
-    pub(crate) async fn row(&self, statement: Statement) -> Result<Option<Record>, LedgerError> {
+    pub(crate) async fn row(
+        &self,
+        statement: Statement<'_>,
+    ) -> Result<Option<Record>, LedgerError> {
         let row = statement.fetch_optional(self.readers()).await.map_err(|e| self.fault(e))?;
         Ok(row.map(Record))
     }
 }
 
 impl Write<'_> {
-    pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, LedgerError> {
+    pub(crate) async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, LedgerError> {
         let done = statement.execute(&mut *self.transaction).await;
         done.map(|done| done.rows_affected()).map_err(|e| self.ledger.fault(e))
     }
 
     /// Runs an INSERT and answers with the number SQLite gave the row.
-    pub(crate) async fn insert(&mut self, statement: Statement) -> Result<i64, LedgerError> {
+    pub(crate) async fn insert(&mut self, statement: Statement<'_>) -> Result<i64, LedgerError> {
         let done = statement.execute(&mut *self.transaction).await;
         done.map(|done| done.last_insert_rowid()).map_err(|e| self.ledger.fault(e))
     }
 
     pub(crate) async fn row(
         &mut self,
-        statement: Statement,
+        statement: Statement<'_>,
     ) -> Result<Option<Record>, LedgerError> {
         let row = statement.fetch_optional(&mut *self.transaction).await;
         row.map(|row| row.map(Record)).map_err(|e| self.ledger.fault(e))

@@ -1,4 +1,8 @@
-use base::{InputVersion, LoadAccount, TableAccount};
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use base::{InputVersion, LoadAccount, TableAccount, TableName};
 use ledger::{
     AccountFilter, AttemptEnd, Commit, LedgerError, NewAttempt, NewRun, PointerKind, SchemaChange,
     SchemaChangeKind, StepStatus, Swing, TableVersion, TestRecord, TestStatus, Tested,
@@ -283,7 +287,9 @@ async fn a_version_of_another_engine_is_recorded_without_a_swing() {
         ..made
     };
     let ours = version(&next, "o2", 7, 1);
-    house.ledger.commit(&next.version(foreign).version(ours)).await.unwrap();
+    house.ledger.commit(&next.version(foreign.clone()).version(ours)).await.unwrap();
+    // Another writer noticed it too.
+    house.ledger.commit(&empty_commit(&house.ledger).version(foreign)).await.unwrap();
     let versions = house.ledger.table_versions(&prod(), &orders()).await.unwrap();
     let foreign: Vec<bool> = versions.iter().map(|version| version.foreign).collect();
     assert_eq!(foreign, [false, true, false]);
@@ -332,4 +338,67 @@ async fn test_results_stay_when_nothing_is_published() {
     let history = house.ledger.test_history(&prod(), &node, 10).await.unwrap();
     let statuses: Vec<_> = history.iter().map(|result| result.test.status).collect();
     assert_eq!(statuses, [TestStatus::Passed, TestStatus::Failed]);
+}
+
+#[tokio::test]
+async fn a_commit_dropped_halfway_happens_or_not_and_the_ledger_goes_on() {
+    let house = House::new().await;
+    let ledger = &house.ledger;
+    let mut location: Option<String> = None;
+    let (mut happened, mut did_not) = (0, 0);
+    for polls in 0..120_u32 {
+        let new = format!("o{polls}");
+        let commit = empty_commit(ledger).swing(swing(&orders(), location.as_deref(), &new));
+        let mut polls_left = polls % 40;
+        {
+            let mut committing = pin!(ledger.commit(&commit));
+            poll_fn(|context| {
+                if polls_left == 0 || committing.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
+                polls_left -= 1;
+                Poll::Pending
+            })
+            .await;
+        }
+        // The next transaction queues behind whatever the dropped one still does.
+        ledger.record_test(&TestRecord::new("prod", "test.a", TestStatus::Passed)).await.unwrap();
+        let committed = ledger.committed(&commit.id).await.unwrap().is_some();
+        let pointer = ledger.pointer(&prod(), &orders()).await.unwrap();
+        let found = pointer.map(|pointer| pointer.metadata_location);
+        if committed {
+            location = Some(new);
+            happened += 1;
+        } else {
+            did_not += 1;
+        }
+        assert_eq!(found, location, "after {polls} polls");
+    }
+    assert!(did_not > 0 && happened > 0, "{happened} happened, {did_not} did not");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_of_two_handles_commit_side_by_side() {
+    let house = House::new().await;
+    let other = house.other_handle().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let ledger = if number % 2 == 0 { house.ledger.clone() } else { other.clone() };
+        tasks.spawn(async move {
+            let table = TableName::new("main", format!("table_{number}"));
+            let mut last: Option<String> = None;
+            for round in 0..10 {
+                let new = format!("{number}-{round}");
+                let commit = empty_commit(&ledger).swing(swing(&table, last.as_deref(), &new));
+                ledger.commit(&commit).await.unwrap();
+                last = Some(new);
+            }
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task.unwrap();
+    }
+    assert_eq!(house.count("SELECT count(*) FROM swings").await, 80);
+    let ends = house.ledger.pointers(&prod()).await.unwrap();
+    assert!(ends.iter().all(|pointer| pointer.metadata_location.ends_with("-9")));
 }

@@ -111,3 +111,34 @@ async fn a_folder_in_the_place_of_the_file_is_named() {
     assert!(refused.to_string().contains("ledger.db"), "{refused}");
     assert_eq!(refused.kind(), ErrorKind::Storage);
 }
+
+#[tokio::test]
+async fn health_tells_a_sound_file_from_a_damaged_one() {
+    let house = House::new().await;
+    let health = house.ledger.health().await.unwrap();
+    assert_eq!((health.layout, health.problems.len()), (1, 0));
+    house
+        .meddle(
+            "INSERT INTO runs SELECT hex(randomblob(8)), 'prod', 'build', '[]', '[]', \
+        'failed', 'm', 1, '', 't', 't', hex(randomblob(8)), 't' FROM generate(2000)"
+                .replace(
+                    "generate(2000)",
+                    "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 \
+        FROM n WHERE i < 2000) SELECT i FROM n)",
+                )
+                .as_str(),
+        )
+        .await;
+    house.ledger.close().await;
+    // A stretch of the file is overwritten, as a failing disk would.
+    let mut content = std::fs::read(house.path()).unwrap();
+    let middle = content.len() / 2 / 4096 * 4096;
+    content[middle..middle + 3 * 4096].fill(0xAA);
+    std::fs::write(house.path(), content).unwrap();
+    let ledger = open(&house.path()).await.unwrap();
+    let told = match ledger.health().await {
+        Ok(health) => !health.problems.is_empty(),
+        Err(error) => fault(&error) == Fault::Damaged,
+    };
+    assert!(told, "the damage was not noticed");
+}
