@@ -1,0 +1,264 @@
+//! Upsert and delete by key: finds the rows that have an incoming key, leaves those alone that are
+//! equal, and takes the others away by position deletes or by writing their file anew.
+//!
+//! Only key columns are read of files whose bounds may hold a key; whole rows are read only where
+//! a key matched.
+
+use std::collections::HashSet;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::compute::kernels::cmp::not_distinct;
+use base::TableAccount;
+use futures::TryStreamExt;
+use iceberg::spec::Operation;
+
+use crate::commit::{AddedDelete, Changes, Plan};
+use crate::deletes::{deleted_positions, write_deletes};
+use crate::fileset::DataFileEntry;
+use crate::keybounds::KeyBounds;
+use crate::keyed::{Action, KeyedRows};
+use crate::read::{OpenFile, rows_at, rows_except};
+use crate::spool::Place;
+use crate::staged::MergeCounts;
+use crate::write::DataWriter;
+use crate::{Result, StorageError};
+
+/// Matched rows compared at a time.
+const COMPARE_ROWS: usize = 16_384;
+
+/// A row of the table whose key came in.
+#[derive(Clone, Copy, Debug)]
+struct Match {
+    position: u64,
+    key: u32,
+}
+
+struct Touched {
+    file: DataFileEntry,
+    matches: Vec<Match>,
+}
+
+pub(crate) async fn merge(plan: &Plan, mut keyed: KeyedRows) -> Result<Changes> {
+    let mut touched = find(plan, &mut keyed).await?;
+    for file in &mut touched {
+        leave_equal_rows(plan, &mut keyed, file).await?;
+    }
+    let (merge, account) = count(plan, &keyed);
+    let mut writer = plan.target.writer(&plan.lake)?;
+    write_standing(&keyed, &mut writer).await?;
+    let mut changes = Changes::append(plan, Vec::new(), 0);
+    changes.operation = Operation::Overwrite;
+    changes.account = account;
+    changes.merge = merge;
+    for file in touched.iter().filter(|file| !file.matches.is_empty()) {
+        take_away(plan, file, &mut writer, &mut changes).await?;
+    }
+    changes.added = writer.finish().await?;
+    Ok(changes)
+}
+
+/// Reads the key columns of every file that may hold a key.
+async fn find(plan: &Plan, keyed: &mut KeyedRows) -> Result<Vec<Touched>> {
+    let mut touched = Vec::new();
+    let Some(base) = &plan.base else { return Ok(touched) };
+    if keyed.states.is_empty() {
+        return Ok(touched);
+    }
+    let bounds = KeyBounds::new(keyed, plan.target.schema())?;
+    for file in base.files(&plan.lake).await?.into_data() {
+        if !bounds.may_be_in_file(&file)? {
+            continue;
+        }
+        let matches = find_in_file(plan, keyed, &bounds, &file).await?;
+        if !matches.is_empty() {
+            touched.push(Touched { file, matches });
+        }
+    }
+    Ok(touched)
+}
+
+async fn find_in_file(
+    plan: &Plan,
+    keyed: &mut KeyedRows,
+    bounds: &KeyBounds,
+    file: &DataFileEntry,
+) -> Result<Vec<Match>> {
+    let deleted = deleted_positions(&plan.lake, file).await?;
+    let open = OpenFile::open(&plan.lake, file.path(), file.size_bytes()).await?;
+    let mut matches = Vec::new();
+    for (group, start) in open.group_starts().into_iter().enumerate() {
+        if !bounds.may_be_in_group(open.metadata().row_group(group))? {
+            continue;
+        }
+        let mut position = start;
+        let mut batches = open.stream(keyed.key_shape(), Some(vec![group]), None)?;
+        while let Some(batch) = batches.try_next().await? {
+            let (rows, complete) = keyed.encode(batch.columns())?;
+            for (row, complete) in complete.into_iter().enumerate() {
+                let at = position + row as u64;
+                let key = complete.then(|| keyed.number(rows.row(row).data())).flatten();
+                if let Some(key) = key
+                    && deleted.binary_search(&at).is_err()
+                {
+                    keyed.states[key as usize].matches += 1;
+                    matches.push(Match { position: at, key });
+                }
+            }
+            position += batch.num_rows() as u64;
+        }
+    }
+    Ok(matches)
+}
+
+/// Rows that equal the incoming ones stay where they are, and the incoming ones are not written.
+async fn leave_equal_rows(plan: &Plan, keyed: &mut KeyedRows, touched: &mut Touched) -> Result<()> {
+    let candidates: Vec<(Match, Place)> = touched
+        .matches
+        .iter()
+        .filter_map(|found| match &keyed.states[found.key as usize] {
+            // A key that several rows have is brought back to one row.
+            state if state.matches != 1 => None,
+            state => match state.action {
+                Action::Upsert(place) => Some((*found, place)),
+                Action::Delete => None,
+            },
+        })
+        .collect();
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    let file = &touched.file;
+    let open = OpenFile::open(&plan.lake, file.path(), file.size_bytes()).await?;
+    for chunk in candidates.chunks(COMPARE_ROWS) {
+        let positions: Vec<u64> = chunk.iter().map(|(found, _)| found.position).collect();
+        let places: Vec<Place> = chunk.iter().map(|(_, place)| *place).collect();
+        let held = rows_at(&open, &plan.target.shape, &positions).await?;
+        let held = arrow::compute::concat_batches(&plan.target.shape, &held)?;
+        let Some(incoming) = keyed.spool.rows(&places).await? else { continue };
+        assert_eq!(held.num_rows(), incoming.num_rows(), "each matched row is read once");
+        for ((found, place), equal) in chunk.iter().zip(equal_rows(&held, &incoming)?) {
+            if equal {
+                keyed.states[found.key as usize].unchanged = true;
+                keyed.withdraw(Action::Upsert(*place));
+            }
+        }
+    }
+    let states = &keyed.states;
+    touched.matches.retain(|found| !states[found.key as usize].unchanged);
+    Ok(())
+}
+
+/// For each row whether two batches of one shape agree in every column; NULL equals NULL.
+fn equal_rows(left: &RecordBatch, right: &RecordBatch) -> Result<Vec<bool>> {
+    let mut equal = vec![true; left.num_rows()];
+    for (left, right) in left.columns().iter().zip(right.columns()) {
+        let same = same_values(left, right)?;
+        for (equal, same) in equal.iter_mut().zip(&same) {
+            *equal &= same.unwrap_or(false);
+        }
+    }
+    Ok(equal)
+}
+
+fn same_values(left: &ArrayRef, right: &ArrayRef) -> Result<BooleanArray> {
+    if !left.data_type().is_nested() {
+        return Ok(not_distinct(left, right)?);
+    }
+    let same = |row: usize| left.slice(row, 1).as_ref() == right.slice(row, 1).as_ref();
+    Ok((0..left.len()).map(|row| Some(same(row))).collect())
+}
+
+fn count(plan: &Plan, keyed: &KeyedRows) -> (MergeCounts, TableAccount) {
+    let mut merge = MergeCounts {
+        inserted: keyed.keyless_rows,
+        unchanged: keyed.keyless_deletes,
+        deduplicated: keyed.deduplicated,
+        ..MergeCounts::default()
+    };
+    let mut rows_deleted = 0;
+    for state in &keyed.states {
+        let matches = u64::from(state.matches);
+        match state.action {
+            Action::Upsert(_) if state.unchanged => merge.unchanged += 1,
+            Action::Upsert(_) if matches == 0 => merge.inserted += 1,
+            Action::Upsert(_) => {
+                merge.updated += 1;
+                rows_deleted += matches - 1;
+            }
+            Action::Delete if matches == 0 => merge.unchanged += 1,
+            Action::Delete => {
+                merge.deleted += 1;
+                rows_deleted += matches;
+            }
+        }
+    }
+    let before = plan.base.as_ref().map_or(0, crate::LakeTable::row_count);
+    let account = TableAccount {
+        before,
+        inserted: merge.inserted,
+        deleted: rows_deleted,
+        removed: 0,
+        after: before + merge.inserted - rows_deleted,
+    };
+    (merge, account)
+}
+
+async fn write_standing(keyed: &KeyedRows, writer: &mut DataWriter) -> Result<()> {
+    for number in 0..keyed.spool.len() {
+        let standing = &keyed.standing[number];
+        if !standing.contains(&true) {
+            continue;
+        }
+        let number = u32::try_from(number)
+            .map_err(|_| StorageError::Internal("too many batches in one upsert".to_owned()))?;
+        let batch = keyed.spool.get(number).await?;
+        let rows = filter_record_batch(&batch, &BooleanArray::from(standing.clone()))?;
+        writer.write(&rows).await?;
+    }
+    Ok(())
+}
+
+/// Takes matched rows out of one file.
+async fn take_away(
+    plan: &Plan,
+    touched: &Touched,
+    writer: &mut DataWriter,
+    changes: &mut Changes,
+) -> Result<()> {
+    let file = &touched.file;
+    let old = deleted_positions(&plan.lake, file).await?;
+    let mut gone: Vec<u64> = touched.matches.iter().map(|found| found.position).collect();
+    gone.extend(old.iter());
+    gone.sort_unstable();
+    let unique: HashSet<u64> = gone.iter().copied().collect();
+    assert_eq!(unique.len(), gone.len(), "a row is deleted once");
+    let (count, rows) = (gone.len() as u64, file.record_count());
+    let policy = &plan.options.rewrite;
+    let small = file.size_bytes() < policy.small_file_bytes;
+    if small || count * 100 > rows * policy.deleted_percent {
+        if count < rows {
+            let shape = &plan.target.shape;
+            let mut batches = rows_except(&plan.lake, file, shape, &gone).await?;
+            let mut kept = 0;
+            while let Some(batch) = batches.try_next().await? {
+                kept += batch.num_rows() as u64;
+                writer.write(&batch).await?;
+            }
+            assert_eq!(kept, rows - count, "every row that stays is written once");
+        }
+        changes.removed.insert(file.path().to_owned());
+    } else {
+        let names = &plan.target.names;
+        changes.added_deletes.push(AddedDelete {
+            file: write_deletes(&plan.lake, names, file, &gone).await?,
+            schema: std::sync::Arc::clone(file.manifest_schema()),
+            spec: std::sync::Arc::clone(file.partition_spec()),
+        });
+    }
+    // The new delete file holds the old positions too; a file that left needs none.
+    for delete in file.deletes().iter().filter(|delete| delete.only_file().is_some()) {
+        changes.removed.insert(delete.path().to_owned());
+    }
+    Ok(())
+}

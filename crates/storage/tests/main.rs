@@ -1,0 +1,5 @@
+//! The lake through its own door: every kind of change, then read back.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod changes;
+mod world;
