@@ -148,7 +148,8 @@ impl Commit {
     }
 }
 
-/// One pointer to move.
+/// One pointer to move. With `expected` and `new` equal it stays, and the commit happens only if
+/// nobody else moved it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swing {
     /// The table or view.

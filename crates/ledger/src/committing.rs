@@ -189,7 +189,9 @@ impl Write<'_> {
     async fn publish(&mut self, commit: &Commit) -> Result<(), LedgerError> {
         for swing in &commit.swings {
             self.swing(&commit.environment, swing).await?;
-            self.insert_swing(commit, swing).await?;
+            if swing.expected != swing.new {
+                self.insert_swing(commit, swing).await?;
+            }
         }
         for position in &commit.positions {
             self.move_position(commit, position).await?;
@@ -335,9 +337,9 @@ impl Write<'_> {
         let held = match &swing.expected {
             None => Some(0),
             Some(replaced) => {
-                let statement = sql(concat!(
-                    "SELECT rows_after FROM table_versions WHERE metadata_location = ? LIMIT 1"
-                ));
+                let statement = sql(
+                    "SELECT rows_after FROM table_versions WHERE metadata_location = ? LIMIT 1",
+                );
                 let record = self.row(statement.bind(replaced.clone())).await?;
                 record.map(|record| record.count("rows_after")).transpose()?
             }

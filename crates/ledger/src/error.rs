@@ -175,8 +175,8 @@ pub enum LedgerError {
         /// What it holds.
         value: String,
     },
-    /// The folder of the ledger file could not be made.
-    #[error("folder of ledger \"{}\" could not be made: {source}", .path.display())]
+    /// The folder of the ledger file could not be made or synced.
+    #[error("folder of ledger \"{}\" could not be made or synced: {source}", .path.display())]
     Folder {
         /// The ledger file.
         path: PathBuf,

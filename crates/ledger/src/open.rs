@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base::clock::Clocks;
 use base::limits::LEDGER_BUSY_MS;
-use base::system::{ProcessIdentity, make_folders};
+use base::system::{ProcessIdentity, make_folders, sync_folder};
 use base::{CommitId, Randomness};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
@@ -56,7 +56,13 @@ impl Ledger {
             make_folders(folder)
                 .map_err(|source| LedgerError::Folder { path: path.to_owned(), source })?;
         }
+        let new = !path.exists();
         prepare(path, &clocks).await?;
+        if new && let Some(folder) = path.parent().filter(|folder| folder.is_dir()) {
+            // Else a power cut could take the name of the file, with all that was committed to it.
+            sync_folder(folder)
+                .map_err(|source| LedgerError::Folder { path: path.to_owned(), source })?;
+        }
         let fault = |error| LedgerError::database(path, error);
         let writer = pool(1).connect_with(connection(path)).await.map_err(fault)?;
         let readers = connection(path).pragma("query_only", "ON");
@@ -66,7 +72,8 @@ impl Ledger {
         Ok(Self(Arc::new(Inner { path, writer, readers, clocks, randomness, process })))
     }
 
-    /// The ledger file.
+    /// The ledger file. Nothing but SQLite may open it while a process has it open, not even to
+    /// copy it: closing any other handle drops the locks of the whole process.
     pub fn path(&self) -> &Path {
         &self.0.path
     }

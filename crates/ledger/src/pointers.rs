@@ -116,17 +116,22 @@ impl Ledger {
 }
 
 impl Write<'_> {
-    /// Swings one pointer, if it still names what the swing expects.
+    /// Swings one pointer, if it still names what the swing expects. A swing to where the pointer
+    /// stands already only checks that.
     pub(crate) async fn swing(
         &mut self,
         environment: &EnvironmentName,
         swing: &Swing,
     ) -> Result<(), LedgerError> {
         let swung = match (&swing.expected, &swing.new) {
+            (None, None) => u64::from(self.found(environment, &swing.table).await?.is_none()),
+            (Some(expected), Some(new)) if expected == new => {
+                let found = self.found(environment, &swing.table).await?;
+                u64::from(found.as_ref() == Some(expected))
+            }
             (None, Some(new)) => self.create(environment, swing, new).await?,
             (Some(expected), Some(new)) => self.replace(environment, swing, expected, new).await?,
             (Some(expected), None) => self.drop_pointer(environment, swing, expected).await?,
-            (None, None) => u64::from(self.found(environment, &swing.table).await?.is_none()),
         };
         if swung == 1 {
             return Ok(());

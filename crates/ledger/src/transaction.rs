@@ -79,3 +79,55 @@ impl Write<'_> {
         self.transaction.commit().await.map_err(|e| ledger.fault(e))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use base::ErrorKind;
+    use base::clock::Clocks;
+    use base::random::SeededRandomness;
+
+    use super::*;
+    use crate::error::Fault;
+
+    async fn open(path: &Path) -> Ledger {
+        Ledger::open(path, Clocks::system(), Arc::new(SeededRandomness::new(3))).await.unwrap()
+    }
+
+    async fn refused(ledger: &Ledger) -> (LedgerError, Fault) {
+        let error = ledger.execute(sql("DELETE FROM leases")).await.unwrap_err();
+        let LedgerError::Database { fault, .. } = &error else { panic!("{error}") };
+        let fault = *fault;
+        (error, fault)
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_holds_the_lock_too_long_is_told_of_while_readers_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let (ledger, other) = (open(&path).await, open(&path).await);
+        sqlx::query("PRAGMA busy_timeout = 20").execute(ledger.writer()).await.unwrap();
+        let held = other.write().await.unwrap();
+        let (error, fault) = refused(&ledger).await;
+        assert_eq!((fault, error.kind()), (Fault::Locked, ErrorKind::Transient));
+        assert!(error.to_string().contains("is locked by another process"), "{error}");
+        assert!(error.help().unwrap().contains("fuser"));
+        assert_eq!(ledger.environments().await.unwrap(), []);
+        drop(held);
+        sqlx::query("PRAGMA busy_timeout = 60000").execute(ledger.writer()).await.unwrap();
+        ledger.execute(sql("DELETE FROM leases")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_may_not_be_written_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = open(&folder.path().join("ledger.db")).await;
+        sqlx::query("PRAGMA query_only = ON").execute(ledger.writer()).await.unwrap();
+        let (error, fault) = refused(&ledger).await;
+        assert_eq!((fault, error.kind()), (Fault::ReadOnly, ErrorKind::Storage));
+        assert!(error.help().unwrap().contains("permissions"), "{error}");
+    }
+}

@@ -12,7 +12,8 @@ pub(crate) trait Word: Sized {
 /// Declares an enum together with the words under which its variants are stored and shown.
 macro_rules! words {
     (
-        $(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $word:literal,)* }
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $word:literal,)* }
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -110,6 +110,29 @@ async fn a_name_is_created_once_and_dropped_once() {
 }
 
 #[tokio::test]
+async fn a_pointer_may_be_checked_without_being_moved() {
+    let house = House::new().await;
+    let first = empty_commit(&house.ledger).swing(swing(&orders(), None, "o1"));
+    house.ledger.commit(&first).await.unwrap();
+    let moves = |from: &str, number| {
+        let expected = (number > 1).then(|| position(number - 1));
+        empty_commit(&house.ledger).swing(swing(&orders(), Some(from), from)).position(
+            signups(),
+            expected,
+            position(number),
+        )
+    };
+    house.ledger.commit(&moves("o1", 1)).await.unwrap();
+    let stale = house.ledger.commit(&moves("o0", 2)).await.unwrap_err();
+    assert!(matches!(stale, LedgerError::Conflict { .. }), "{stale}");
+    let absent = Swing { expected: None, new: None, ..swing(&customers(), None, "") };
+    house.ledger.commit(&empty_commit(&house.ledger).swing(absent)).await.unwrap();
+    let pointer = house.ledger.pointer(&prod(), &orders()).await.unwrap().unwrap();
+    assert_eq!(pointer.previous_metadata_location, None);
+    assert_eq!(house.count("SELECT count(*) FROM swings").await, 1);
+}
+
+#[tokio::test]
 async fn environments_do_not_see_each_other() {
     let house = House::new().await;
     house
