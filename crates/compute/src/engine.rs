@@ -46,6 +46,9 @@ pub struct EngineOptions {
     pub time_limit: Option<Duration>,
     /// Rows in one batch.
     pub batch_rows: usize,
+    /// Whether filters look at a column before the others of the row are decoded: faster for
+    /// most filters, a little slower for those that keep nearly all.
+    pub filter_while_decoding: bool,
 }
 
 impl Default for EngineOptions {
@@ -57,6 +60,7 @@ impl Default for EngineOptions {
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             time_limit: None,
             batch_rows: base::limits::BATCH_ROWS,
+            filter_while_decoding: true,
         }
     }
 }

@@ -31,6 +31,9 @@ use crate::translate::query_error;
 /// The namespace of bare names when a session has none: it holds no table.
 const NO_NAMESPACE: &str = "";
 
+/// One part in so many of a partition's memory is set aside for merging sorted runs.
+const SORT_MERGE_SHARE: usize = 8;
+
 /// How a session reads SQL.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
@@ -238,7 +241,7 @@ impl Scope {
     }
 
     fn config(&self) -> SessionConfig {
-        let limits = self.engine.options();
+        let limits = self.engine.options().clone();
         let mut config = SessionConfig::new()
             .with_target_partitions(limits.threads)
             .with_batch_size(limits.batch_rows)
@@ -250,8 +253,14 @@ impl Scope {
             );
         let options = config.options_mut();
         options.execution.time_zone = Some(self.options.time_zone.clone());
-        options.execution.parquet.pushdown_filters = true;
-        options.execution.parquet.reorder_filters = true;
+        // Each partition of a sort sets this much aside for its merge; under a small memory limit
+        // the default would be all there is, and nothing could spill.
+        options.execution.sort_spill_reservation_bytes = options
+            .execution
+            .sort_spill_reservation_bytes
+            .min(limits.memory_bytes / limits.threads / SORT_MERGE_SHARE);
+        options.execution.parquet.pushdown_filters = limits.filter_while_decoding;
+        options.execution.parquet.reorder_filters = limits.filter_while_decoding;
         options.sql_parser.collect_spans = true;
         config
     }

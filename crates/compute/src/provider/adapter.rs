@@ -1,7 +1,7 @@
 //! Columns by field id: a renamed column reads its old files, and a column that was dropped and
 //! added again under the same name does not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
@@ -21,8 +21,14 @@ use super::relabel::relabel;
 use super::schema::field_id;
 
 /// Maps a table's columns to a file's by field id.
-#[derive(Debug)]
-pub(crate) struct ByFieldId;
+#[derive(Debug, Default)]
+pub(crate) struct ByFieldId {
+    /// Float columns that may hold NaN in a scanned file, by the table's names.
+    ///
+    /// Parquet's statistics leave NaN out, yet DataFusion 54.1 concludes from them that every row
+    /// of a row group matches, or none; what is opaque to it, it cannot conclude from.
+    pub(crate) maybe_nan: Arc<HashSet<String>>,
+}
 
 impl PhysicalExprAdapterFactory for ByFieldId {
     fn create(
@@ -33,7 +39,7 @@ impl PhysicalExprAdapterFactory for ByFieldId {
         let has_ids = physical.fields().iter().any(|field| field_id(field).is_some());
         let seen = if has_ids { renamed_schema(&logical, &physical) } else { physical.clone() };
         let inner = DefaultPhysicalExprAdapterFactory.create(logical, Arc::clone(&seen))?;
-        Ok(Arc::new(Adapter { inner, seen, physical }))
+        Ok(Arc::new(Adapter { inner, seen, physical, maybe_nan: Arc::clone(&self.maybe_nan) }))
     }
 }
 
@@ -103,6 +109,7 @@ struct Adapter {
     seen: SchemaRef,
     /// The file's schema under its own names, same order.
     physical: SchemaRef,
+    maybe_nan: Arc<HashSet<String>>,
 }
 
 impl PhysicalExprAdapter for Adapter {
@@ -121,26 +128,21 @@ impl PhysicalExprAdapter for Adapter {
                 };
                 let source: Arc<dyn PhysicalExpr> =
                     Arc::new(Column::new(own.name(), column.index()));
-                if seen.data_type() == own.data_type() {
-                    return Ok(Transformed::new(
-                        source,
-                        seen.name() != own.name(),
-                        datafusion::common::tree_node::TreeNodeRecursion::Jump,
-                    ));
+                let opaque = self.maybe_nan.contains(seen.name());
+                if seen.data_type() == own.data_type() && !opaque {
+                    let renamed = seen.name() != own.name();
+                    return Ok(Transformed::new(source, renamed, TreeNodeRecursion::Jump));
                 }
                 let relabelled: Arc<dyn PhysicalExpr> =
                     Arc::new(Relabel { source, field: Arc::clone(seen) });
-                Ok(Transformed::new(
-                    relabelled,
-                    true,
-                    datafusion::common::tree_node::TreeNodeRecursion::Jump,
-                ))
+                Ok(Transformed::new(relabelled, true, TreeNodeRecursion::Jump))
             })
             .data()
     }
 }
 
-/// A nested column of a file under the table's names for its children.
+/// A column of a file under the table's name and, inside, the table's names for its children;
+/// statistics do not see through it.
 #[derive(Debug, Eq)]
 struct Relabel {
     source: Arc<dyn PhysicalExpr>,

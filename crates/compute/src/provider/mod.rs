@@ -5,19 +5,20 @@ mod adapter;
 mod deletes;
 mod guard;
 mod place;
+mod prune;
 mod relabel;
 mod schema;
 mod snapshot;
 mod statistics;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::config::TableParquetOptions;
-use datafusion::common::pruning::PrunableStatistics;
-use datafusion::common::{DFSchema, DataFusionError, Result, Statistics};
+use datafusion::common::{DataFusionError, Result, Statistics};
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
@@ -26,7 +27,6 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_optimizer::pruning::PruningPredicate;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -69,17 +69,9 @@ impl LakeTableProvider {
     ) -> Result<Vec<Arc<DataFileFacts>>> {
         let all = || files.data.clone();
         let Some(filter) = conjunction(filters.to_vec()) else { return Ok(all()) };
-        let schema = self.version.schema();
-        let df_schema = DFSchema::try_from(Arc::clone(schema))?;
-        let filter = state.create_physical_expr(filter, &df_schema)?;
-        // A filter that pruning cannot use prunes nothing; the scan filters in any case.
-        let Ok(predicate) = PruningPredicate::try_new(filter, Arc::clone(schema)) else {
+        let Some(keep) = prune::keep(state, self.version.schema(), filter, files) else {
             return Ok(all());
         };
-        let statistics: Vec<Arc<Statistics>> =
-            files.data.iter().map(|file| Arc::clone(&file.statistics)).collect();
-        let prunable = PrunableStatistics::new(statistics, Arc::clone(schema));
-        let Ok(keep) = predicate.prune(&prunable) else { return Ok(all()) };
         let kept = files.data.iter().zip(keep).filter(|(_, keep)| *keep);
         Ok(kept.map(|(file, _)| Arc::clone(file)).collect())
     }
@@ -123,6 +115,9 @@ impl LakeTableProvider {
         let per_file: Vec<Arc<Statistics>> =
             files.iter().map(|file| Arc::clone(&file.facts.statistics)).collect();
         let statistics = statistics::scan_statistics(schema, &per_file, deleted)?;
+        let maybe_nan: HashSet<String> =
+            files.iter().flat_map(|file| file.facts.maybe_nan.iter().cloned()).collect();
+        let by_field_id = adapter::ByFieldId { maybe_nan: Arc::new(maybe_nan) };
         let partitions = state.config().target_partitions();
         let files = files.into_iter().map(partitioned).collect::<Result<Vec<_>>>()?;
         let groups = FileGroup::new(files).split_files(partitions);
@@ -138,7 +133,7 @@ impl LakeTableProvider {
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit.filter(|_| deleted.is_none()))
-            .with_expr_adapter(Some(Arc::new(adapter::ByFieldId)))
+            .with_expr_adapter(Some(Arc::new(by_field_id)))
             .build();
         let plan = format.create_physical_plan(state, config).await?;
         Ok(if deleted.is_some() { guard::refuse_limits(plan) } else { plan })

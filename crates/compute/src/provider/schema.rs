@@ -16,20 +16,7 @@ pub(crate) const FIELD_ID: &str = "PARQUET:field_id";
 /// file's and put a cast, which no statistics pass, over every column.
 pub(crate) fn scan_schema(schema: &iceberg::spec::Schema) -> iceberg::Result<SchemaRef> {
     let arrow = schema_to_arrow_schema(schema)?;
-    let fields: Vec<Field> = arrow
-        .fields()
-        .iter()
-        .map(|field| {
-            let plain = keep_field_id(field);
-            match plain.data_type() {
-                DataType::Utf8 | DataType::LargeUtf8 => plain.with_data_type(DataType::Utf8View),
-                DataType::Binary | DataType::LargeBinary => {
-                    plain.with_data_type(DataType::BinaryView)
-                }
-                _ => plain,
-            }
-        })
-        .collect();
+    let fields: Vec<Field> = arrow.fields().iter().map(|field| as_scanned(field)).collect();
     Ok(Arc::new(Schema::new(fields)))
 }
 
@@ -38,23 +25,27 @@ pub(crate) fn field_id(field: &Field) -> Option<i32> {
     field.metadata().get(FIELD_ID).and_then(|id| id.parse().ok())
 }
 
-fn keep_field_id(field: &Field) -> Field {
+fn as_scanned(field: &Field) -> Field {
     let metadata: HashMap<String, String> = field
         .metadata()
         .get(FIELD_ID)
         .map(|id| HashMap::from([(FIELD_ID.to_owned(), id.clone())]))
         .unwrap_or_default();
-    Field::new(field.name(), with_plain_children(field.data_type()), field.is_nullable())
+    Field::new(field.name(), scanned_type(field.data_type()), field.is_nullable())
         .with_metadata(metadata)
 }
 
-fn with_plain_children(data_type: &DataType) -> DataType {
-    let plain = |field: &FieldRef| Arc::new(keep_field_id(field));
+fn scanned_type(data_type: &DataType) -> DataType {
+    let scanned = |field: &FieldRef| Arc::new(as_scanned(field));
     match data_type {
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(plain).collect::<Fields>()),
-        DataType::List(item) => DataType::List(plain(item)),
-        DataType::LargeList(item) => DataType::LargeList(plain(item)),
-        DataType::Map(entries, sorted) => DataType::Map(plain(entries), *sorted),
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::Struct(fields) => {
+            DataType::Struct(fields.iter().map(scanned).collect::<Fields>())
+        }
+        DataType::List(item) => DataType::List(scanned(item)),
+        DataType::LargeList(item) => DataType::LargeList(scanned(item)),
+        DataType::Map(entries, sorted) => DataType::Map(scanned(entries), *sorted),
         other => other.clone(),
     }
 }

@@ -9,14 +9,14 @@ use datafusion::common::Statistics;
 use futures::{StreamExt, TryStreamExt, stream};
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileFormat, ManifestEntry, ManifestFile, ManifestList, Schema,
-    TableMetadata,
+    DataContentType, DataFile, DataFileFormat, ManifestEntry, ManifestFile, ManifestList,
+    ManifestMetadata, TableMetadata,
 };
 use tokio::sync::OnceCell;
 
 use super::deletes::{DeleteFile, RowsToRead};
 use super::schema::scan_schema;
-use super::statistics::file_statistics;
+use super::statistics::{file_statistics, maybe_nan};
 use crate::error::QueryError;
 
 /// Manifests, delete files or footers read at once.
@@ -48,6 +48,8 @@ pub(crate) struct DataFileFacts {
     pub(super) sequence_number: i64,
     /// In the order of the scan schema.
     pub(super) statistics: Arc<Statistics>,
+    /// Float columns that may hold NaN, by name.
+    pub(super) maybe_nan: Vec<String>,
     /// Filled by the first scan that finds deletes for it.
     pub(super) rows_to_read: OnceCell<RowsToRead>,
 }
@@ -126,10 +128,10 @@ impl LakeVersion {
     ) -> Result<VersionFiles, QueryError> {
         let path = &file.manifest_path;
         let manifest = file.load_manifest(file_io).await.map_err(|e| unreadable(path, &e))?;
-        let written_under = Arc::clone(manifest.metadata().schema());
+        let written_under = manifest.metadata();
         let mut files = VersionFiles::default();
         for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
-            self.sort_in(&mut files, entry, &written_under)?;
+            self.sort_in(&mut files, entry, written_under)?;
         }
         Ok(files)
     }
@@ -138,7 +140,7 @@ impl LakeVersion {
         &self,
         files: &mut VersionFiles,
         entry: &ManifestEntry,
-        written_under: &Schema,
+        written_under: &ManifestMetadata,
     ) -> Result<(), QueryError> {
         let file = entry.data_file();
         if file.file_format() != DataFileFormat::Parquet {
@@ -172,30 +174,18 @@ impl LakeVersion {
         &self,
         file: &DataFile,
         sequence_number: i64,
-        written_under: &Schema,
+        written_under: &ManifestMetadata,
     ) -> DataFileFacts {
-        let spec = self.metadata.partition_spec_by_id(file_spec_id(file, &self.metadata));
         DataFileFacts {
             location: file.file_path().to_owned(),
             bytes: file.file_size_in_bytes(),
             rows: file.record_count(),
             sequence_number,
-            statistics: Arc::new(file_statistics(
-                &self.schema,
-                file,
-                written_under,
-                spec.map(AsRef::as_ref),
-            )),
+            statistics: Arc::new(file_statistics(&self.schema, file, written_under)),
+            maybe_nan: maybe_nan(&self.schema, file, written_under),
             rows_to_read: OnceCell::new(),
         }
     }
-}
-
-/// Files do not tell their spec; with one spec in the table there is no doubt.
-fn file_spec_id(file: &DataFile, metadata: &TableMetadata) -> i32 {
-    let spec = metadata.default_partition_spec();
-    let fits = spec.fields().len() == file.partition().fields().len();
-    if metadata.partition_specs_iter().len() == 1 && fits { spec.spec_id() } else { -1 }
 }
 
 /// A metadata file or manifest that cannot be read.

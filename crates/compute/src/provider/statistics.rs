@@ -11,7 +11,8 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, Result, ScalarValue, Statistics};
 use iceberg::spec::{
-    DataFile, Datum, Literal, PartitionSpec, PrimitiveLiteral, Schema as TableSchema, Transform,
+    DataFile, Datum, Literal, ManifestMetadata, PartitionSpec, PrimitiveLiteral,
+    Schema as TableSchema, Transform,
 };
 
 use super::schema::field_id;
@@ -23,16 +24,17 @@ const TEXT_EXPANSION: usize = 3;
 pub(super) fn file_statistics(
     schema: &Schema,
     file: &DataFile,
-    written_under: &TableSchema,
-    spec: Option<&PartitionSpec>,
+    written_under: &ManifestMetadata,
 ) -> Statistics {
     let rows = usize::try_from(file.record_count()).unwrap_or(usize::MAX);
-    let constants = spec.map(|spec| partition_constants(spec, file)).unwrap_or_default();
+    let constants = partition_constants(written_under.partition_spec(), file);
     let columns: Vec<ColumnStatistics> = schema
         .fields()
         .iter()
         .map(|field| match field_id(field) {
-            Some(id) => column_statistics(field, id, rows, file, written_under, &constants),
+            Some(id) => {
+                column_statistics(field, id, rows, file, written_under.schema(), &constants)
+            }
             None => ColumnStatistics::new_unknown(),
         })
         .collect();
@@ -93,6 +95,25 @@ fn byte_size(data_type: &DataType, id: i32, rows: usize, file: &DataFile) -> Pre
             Precision::Inexact(size.saturating_mul(TEXT_EXPANSION))
         }),
     }
+}
+
+/// Float columns of a file that are not known to be free of NaN, by name.
+pub(super) fn maybe_nan(
+    schema: &Schema,
+    file: &DataFile,
+    written_under: &ManifestMetadata,
+) -> Vec<String> {
+    schema
+        .fields()
+        .iter()
+        .filter(|field| field.data_type().is_floating())
+        .filter(|field| {
+            let Some(id) = field_id(field) else { return true };
+            let came_later = written_under.schema().field_by_id(id).is_none();
+            !came_later && file.nan_value_counts().get(&id) != Some(&0)
+        })
+        .map(|field| field.name().clone())
+        .collect()
 }
 
 /// Columns that hold one value in the whole file, because the table is partitioned by them.

@@ -1,0 +1,10 @@
+//! The promises of the engine, kept against tables made by hand, byte for byte as Iceberg has them.
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, unreachable_pub)]
+
+mod by_hand;
+mod deletes;
+mod evolution;
+mod limits;
+mod names;
+mod outputs;
+mod statistics;
