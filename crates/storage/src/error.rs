@@ -97,6 +97,17 @@ pub enum StorageError {
         /// What was asked and why it cannot be.
         reason: String,
     },
+    /// A merge has several rows for one row of the table.
+    #[error(
+        "merge into table \"{table}\" has {rows} rows for one key that the table holds; which of \
+         them replaces it is not defined"
+    )]
+    AmbiguousMerge {
+        /// The table.
+        table: String,
+        /// Incoming rows with the key.
+        rows: u32,
+    },
     /// Another writer was first, and the change cannot be moved onto its version.
     #[error("table \"{table}\" was changed by another writer: {reason}")]
     Conflict {
@@ -134,7 +145,8 @@ impl StorageError {
             Self::NoColumn { .. }
             | Self::ColumnType { .. }
             | Self::TypeUnsupported { .. }
-            | Self::SchemaChange { .. } => ErrorKind::Data,
+            | Self::SchemaChange { .. }
+            | Self::AmbiguousMerge { .. } => ErrorKind::Data,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Mode { .. } => ErrorKind::Project,
             Self::Conflict { .. } => ErrorKind::Conflict,

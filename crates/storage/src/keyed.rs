@@ -22,10 +22,24 @@ pub(crate) enum Action {
     Delete,
 }
 
+/// What becomes of several rows with one key in the same step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// The last one stands.
+    LastWins,
+    /// All of them stand.
+    KeepAll,
+    /// All of them stand where the table has no such row; where it has one, which of them would
+    /// replace it is not defined, and the step fails.
+    RefuseMatched,
+}
+
 /// A key and what becomes of it.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyState {
     pub(crate) action: Action,
+    /// Incoming rows with the key that stand.
+    pub(crate) rows: u32,
     /// Rows of the table that have the key.
     pub(crate) matches: u32,
     /// Whether the table's row equals the incoming one.
@@ -36,6 +50,7 @@ pub(crate) struct KeyState {
 #[derive(Debug)]
 pub(crate) struct KeyedRows {
     table: String,
+    repeats: Repeats,
     key_shape: ArrowSchemaRef,
     key_columns: Vec<usize>,
     converter: RowConverter,
@@ -53,7 +68,12 @@ pub(crate) struct KeyedRows {
 }
 
 impl KeyedRows {
-    pub(crate) fn new(table: &TableName, shape: &ArrowSchemaRef, keys: &[String]) -> Result<Self> {
+    pub(crate) fn new(
+        table: &TableName,
+        shape: &ArrowSchemaRef,
+        keys: &[String],
+        repeats: Repeats,
+    ) -> Result<Self> {
         let refuse = |reason: String| StorageError::Mode { table: table.to_string(), reason };
         if keys.is_empty() {
             return Err(refuse("an upsert needs at least one key column".to_owned()));
@@ -82,6 +102,7 @@ impl KeyedRows {
         let fields = fields.map(|field| SortField::new(field.data_type().clone())).collect();
         Ok(Self {
             table: table.to_string(),
+            repeats,
             key_shape: nullable(&key_shape),
             key_columns,
             converter: RowConverter::new(fields)?,
@@ -172,16 +193,32 @@ impl KeyedRows {
         match self.keys.entry(key.into()) {
             Entry::Vacant(free) => {
                 free.insert(next);
-                self.states.push(KeyState { action, matches: 0, unchanged: false });
+                self.states.push(KeyState { action, rows: 1, matches: 0, unchanged: false });
             }
             Entry::Occupied(taken) => {
                 let state = &mut self.states[*taken.get() as usize];
+                if self.repeats != Repeats::LastWins {
+                    state.rows += 1;
+                    return Ok(());
+                }
                 let older = std::mem::replace(&mut state.action, action);
                 self.deduplicated += 1;
                 self.withdraw(older);
             }
         }
         Ok(())
+    }
+
+    /// Fails when it is not defined which incoming row replaces the table's.
+    pub(crate) fn check_matches(&self) -> Result<()> {
+        let refused = self.repeats == Repeats::RefuseMatched;
+        match self.states.iter().position(|state| state.rows > 1 && state.matches > 0) {
+            Some(place) if refused => {
+                let (table, rows) = (self.table.clone(), self.states[place].rows);
+                Err(StorageError::AmbiguousMerge { table, rows })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A row that is not written after all.

@@ -41,6 +41,7 @@ struct Touched {
 
 pub(crate) async fn merge(plan: &Plan, mut keyed: KeyedRows) -> Result<Changes> {
     let mut touched = find(plan, &mut keyed).await?;
+    keyed.check_matches()?;
     for file in &mut touched {
         leave_equal_rows(plan, &mut keyed, file).await?;
     }
@@ -117,8 +118,8 @@ async fn leave_equal_rows(plan: &Plan, keyed: &mut KeyedRows, touched: &mut Touc
         .matches
         .iter()
         .filter_map(|found| match &keyed.states[found.key as usize] {
-            // A key that several rows have is brought back to one row.
-            state if state.matches != 1 => None,
+            // A key that several rows have, here or there, is written anew.
+            state if state.matches != 1 || state.rows != 1 => None,
             state => match state.action {
                 Action::Upsert(place) => Some((*found, place)),
                 Action::Delete => None,
@@ -181,9 +182,10 @@ fn count(plan: &Plan, keyed: &KeyedRows) -> (MergeCounts, TableAccount) {
         let matches = u64::from(state.matches);
         match state.action {
             Action::Upsert(_) if state.unchanged => merge.unchanged += 1,
-            Action::Upsert(_) if matches == 0 => merge.inserted += 1,
+            Action::Upsert(_) if matches == 0 => merge.inserted += u64::from(state.rows),
             Action::Upsert(_) => {
                 merge.updated += 1;
+                merge.inserted += u64::from(state.rows) - 1;
                 rows_deleted += matches - 1;
             }
             Action::Delete if matches == 0 => merge.unchanged += 1,

@@ -15,7 +15,7 @@ use ledger::SchemaChange;
 use crate::commit::{Changes, Plan, Target};
 use crate::conform::{Matching, conform_batch};
 use crate::evolve::{Evolution, SchemaEdit};
-use crate::keyed::KeyedRows;
+use crate::keyed::{KeyedRows, Repeats};
 use crate::partition::PartitionField;
 use crate::schema::rows_fit;
 use crate::write::DataWriter;
@@ -35,6 +35,18 @@ pub enum WriteMode {
     ReplacePartitions,
     /// Each takes the place of the row with its key, or is added. The last row of a key wins.
     Upsert {
+        /// The columns that make the key.
+        keys: Vec<String>,
+    },
+    /// All rows with one of their keys go away, and all of these are added, also several of one
+    /// key: what SQL calls delete and insert.
+    ReplaceKeys {
+        /// The columns that make the key.
+        keys: Vec<String>,
+    },
+    /// As SQL's MERGE: each takes the place of the row with its key, or is added. Several rows of
+    /// one key are an error where the table has such a row, and are all added where it has none.
+    Merge {
         /// The columns that make the key.
         keys: Vec<String>,
     },
@@ -235,7 +247,11 @@ impl Stage {
     pub async fn delete(&mut self, batch: RecordBatch) -> Result<()> {
         match self.mode {
             WriteMode::Upsert { .. } | WriteMode::DeleteKeys { .. } => self.take(batch, true).await,
-            WriteMode::Append | WriteMode::ReplaceAll | WriteMode::ReplacePartitions => {
+            WriteMode::Append
+            | WriteMode::ReplaceAll
+            | WriteMode::ReplacePartitions
+            | WriteMode::ReplaceKeys { .. }
+            | WriteMode::Merge { .. } => {
                 Err(self.refuse("rows are deleted by key only in the modes that have keys"))
             }
         }
@@ -324,10 +340,17 @@ impl Stage {
                 Rows::Files(Box::new(target.writer(&self.lake)?))
             }
             WriteMode::Upsert { keys } | WriteMode::DeleteKeys { keys } => {
-                Rows::Keyed(Box::new(KeyedRows::new(&self.name, &target.shape, keys)?))
+                self.keyed(&target, keys, Repeats::LastWins)?
             }
+            WriteMode::ReplaceKeys { keys } => self.keyed(&target, keys, Repeats::KeepAll)?,
+            WriteMode::Merge { keys } => self.keyed(&target, keys, Repeats::RefuseMatched)?,
         };
         Ok(Open { target, rows })
+    }
+
+    fn keyed(&self, target: &Target, keys: &[String], repeats: Repeats) -> Result<Rows> {
+        let keyed = KeyedRows::new(&self.name, &target.shape, keys, repeats)?;
+        Ok(Rows::Keyed(Box::new(keyed)))
     }
 
     fn still_closed(&self, reason: &str) -> Result<()> {
@@ -368,9 +391,11 @@ impl Stage {
                     WriteMode::ReplacePartitions => {
                         Changes::replace_partitions(&plan, files, rows).await?
                     }
-                    WriteMode::Append | WriteMode::Upsert { .. } | WriteMode::DeleteKeys { .. } => {
-                        Changes::append(&plan, files, rows)
-                    }
+                    WriteMode::Append
+                    | WriteMode::Upsert { .. }
+                    | WriteMode::ReplaceKeys { .. }
+                    | WriteMode::Merge { .. }
+                    | WriteMode::DeleteKeys { .. } => Changes::append(&plan, files, rows),
                 }
             }
         };

@@ -90,6 +90,34 @@ async fn the_last_row_of_a_key_wins_and_equal_rows_stay() {
 }
 
 #[tokio::test]
+async fn replacing_keys_keeps_every_incoming_row_of_a_key() {
+    let world = World::new().await;
+    let table = name("t");
+    world.write(&table, WriteMode::Append, words(&[(1, "one"), (2, "two"), (2, "deux")])).await;
+    let mode = WriteMode::ReplaceKeys { keys: vec!["id".to_owned()] };
+    let rows = words(&[(2, "zwei"), (2, "dos"), (2, "due"), (3, "drei"), (3, "tres")]);
+    let staged = world.write(&table, mode, rows).await;
+    assert_eq!((staged.merge.inserted, staged.merge.updated), (4, 1));
+    assert!(staged.merge.load_account().holds() && staged.account.holds());
+    let expected = ["1|one", "2|dos", "2|due", "2|zwei", "3|drei", "3|tres"];
+    assert_eq!(world.rows(&table).await, expected);
+}
+
+#[tokio::test]
+async fn a_merge_that_is_not_defined_is_refused() {
+    let world = World::new().await;
+    let table = name("t");
+    world.write(&table, WriteMode::Append, words(&[(1, "one")])).await;
+    let mode = WriteMode::Merge { keys: vec!["id".to_owned()] };
+    world.write(&table, mode.clone(), words(&[(1, "eins"), (2, "zwei"), (2, "dos")])).await;
+    assert_eq!(world.rows(&table).await, ["1|eins", "2|dos", "2|zwei"]);
+    let mut stage = world.stage_with(&table, mode, world.options()).await;
+    stage.write(words(&[(1, "un"), (1, "uno")])).await.unwrap();
+    let refused = stage.finish().await.unwrap_err();
+    assert!(refused.to_string().contains("2 rows for one key"), "{refused}");
+}
+
+#[tokio::test]
 async fn position_deletes_take_rows_away_and_many_deletes_rewrite_the_file() {
     let world = World::new().await;
     let table = name("t");
