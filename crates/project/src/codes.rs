@@ -1,6 +1,6 @@
-//! Every diagnostic code of this crate, one line each. A code is never used for another meaning.
-//! E0001 to E0099 belong to the project's files and its graph, E0100 to E0149 to `ingest/*.yml`,
-//! E0150 to E0199 to Jinja.
+//! Every diagnostic code of this crate's files and graph, one line each. A code is never used for
+//! another meaning. E0001 to E0099 belong to the project's files and its graph, E0100 to E0149 to
+//! `ingest/*.yml`; E0300 to E0349 are Jinja's, in `jinja`.
 
 macro_rules! codes {
     ($($name:ident = $code:literal, $meaning:literal;)*) => {
@@ -46,7 +46,6 @@ codes! {
     SELECTOR_SYNTAX = "E0033", "A selector breaks the selection grammar.";
     SELECTOR_METHOD = "E0034", "A selector uses a method that does not exist.";
     SELECTOR_EMPTY = "E0035", "A selector fits no node.";
-    SEED_HEADER = "E0036", "A seed has no header line or a column twice.";
     GRAPH_LIMIT = "E0037", "The project is larger than a named limit allows.";
     JINJA_BLOCK = "E0038", "A Jinja block is opened and not closed, or has no name.";
     MACRO_TWICE = "E0039", "One package defines one macro twice.";
@@ -56,8 +55,6 @@ codes! {
     VERSION_REQUIRED = "E0043", "The project asks for another version of dbt.";
     DOCS_MISSING = "E0044", "A description names a docs block that does not exist.";
     INGEST_FILE = "E0100", "A file in ingest/ does not describe a source.";
-    JINJA_SYNTAX = "E0150", "A template breaks Jinja's grammar.";
-    JINJA_RENDER = "E0151", "A template fails while it renders.";
 }
 
 #[cfg(test)]

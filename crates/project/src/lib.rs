@@ -4,8 +4,43 @@
 //! This crate knows no network, no database and no async code, and reads files through
 //! [`base::Files`] alone. Read `transformation` next, which carries the nodes out.
 
+mod assemble;
 pub mod codes;
+mod compile;
+pub mod config;
+mod config_tree;
+mod content;
+mod docs;
+mod folder;
+mod generic_test;
+pub mod graph;
+mod host;
 pub mod ingest;
+mod inject;
 pub mod jinja;
+pub mod manifest;
+mod naming;
+pub mod node;
+mod options;
+mod package;
+mod profile;
+mod project;
+mod project_file;
+mod properties;
+mod python;
+mod resolve;
+pub mod settings;
 pub mod suggest;
+mod templates;
+mod test_node;
 pub mod yaml;
+
+pub use compile::{CompileContext, Compiled};
+pub use config::{Materialization, NodeConfig};
+pub use graph::{Graph, IndirectSelection, RefProblem, Selection};
+pub use node::{Node, NodeKind, Owner, Relation};
+pub use options::ProjectOptions;
+pub use profile::Target;
+pub use project::{Opened, Project, open};
+pub use settings::Settings;
+pub use test_node::{Test, TestKind, TestSeverity};

@@ -10,6 +10,7 @@ use base::Span;
 
 pub use fields::Fields;
 pub use reader::read;
+pub(crate) use scalar::python_float;
 
 /// Levels of nesting in one file.
 pub const YAML_DEPTH_MAX: usize = 100;
@@ -114,7 +115,7 @@ impl Value {
             Data::Bool(true) => Some("True".to_owned()),
             Data::Bool(false) => Some("False".to_owned()),
             Data::Integer(number) => Some(number.to_string()),
-            Data::Float(number) => Some(scalar::python_float(*number)),
+            Data::Float(number) => Some(python_float(*number)),
             Data::Text(text) => Some(text.clone()),
             Data::Null | Data::List(_) | Data::Mapping(_) => None,
         }
@@ -127,7 +128,7 @@ impl Value {
             Data::Bool(value) => (*value).into(),
             Data::Integer(value) => (*value).into(),
             Data::Float(value) => serde_json::Number::from_f64(*value)
-                .map_or_else(|| scalar::python_float(*value).into(), Into::into),
+                .map_or_else(|| python_float(*value).into(), Into::into),
             Data::Text(value) => value.as_str().into(),
             Data::List(items) => items.iter().map(Self::to_json).collect(),
             Data::Mapping(mapping) => serde_json::Value::Object(mapping.to_json()),

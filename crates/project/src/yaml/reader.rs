@@ -141,7 +141,8 @@ impl<'r> Reader<'r> {
     fn alias(&mut self, anchor: usize, start: usize, end: usize) -> Result<(), Problem> {
         // The value keeps the span of its definition, where it can be mended.
         let value = self.anchors.get(&anchor).cloned();
-        let value = value.unwrap_or_else(|| Value { data: Data::Null, span: self.span(start, end) });
+        let value =
+            value.unwrap_or_else(|| Value { data: Data::Null, span: self.span(start, end) });
         self.values = self.values.saturating_add(count(&value));
         self.finish(value, 0)
     }

@@ -62,9 +62,8 @@ fn sexagesimal(text: &str) -> Option<i64> {
     }
     let mut total: i64 = digits(first, 10)?.parse().ok()?;
     for part in parts {
-        let two_digits_at_most = !part.is_empty()
-            && part.len() <= 2
-            && part.bytes().all(|byte| byte.is_ascii_digit());
+        let two_digits_at_most =
+            !part.is_empty() && part.len() <= 2 && part.bytes().all(|byte| byte.is_ascii_digit());
         let part: i64 = if two_digits_at_most { part.parse().ok()? } else { return None };
         if part > 59 {
             return None;
@@ -105,7 +104,7 @@ fn float(text: &str) -> Option<Data> {
 }
 
 /// A float as Python's `repr` prints it.
-pub(super) fn python_float(number: f64) -> String {
+pub(crate) fn python_float(number: f64) -> String {
     if number.is_nan() {
         return "nan".to_owned();
     }
