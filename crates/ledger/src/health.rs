@@ -1,6 +1,5 @@
 //! What `debug` tells about the ledger file.
 
-use crate::schema::newest;
 use crate::transaction::sql;
 use crate::{Ledger, LedgerError};
 
@@ -24,15 +23,19 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read at all.
     pub async fn health(&self) -> Result<Health, LedgerError> {
-        let version = self.row(sql("SELECT sqlite_version() AS version")).await?;
-        let sqlite_version = version.map(|record| record.text("version")).transpose()?;
+        let about = self.rows(sql(concat!(
+            "SELECT sqlite_version() AS sqlite_version, max(version) AS layout ",
+            "FROM ledger_migrations"
+        )));
+        let about = about.await?;
+        let about = about.first().expect("a sum over all rows is one row");
+        let (sqlite_version, layout) = (about.text("sqlite_version")?, about.number("layout")?);
         let checked = self.rows(sql("PRAGMA quick_check")).await?;
         let mut problems = Vec::new();
         for record in checked.iter().take(PROBLEMS_MAX) {
             problems.push(record.text("quick_check")?);
         }
         problems.retain(|problem| problem != "ok");
-        let sqlite_version = sqlite_version.unwrap_or_default();
-        Ok(Health { sqlite_version, layout: newest(), problems })
+        Ok(Health { sqlite_version, layout, problems })
     }
 }

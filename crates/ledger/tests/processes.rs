@@ -113,16 +113,44 @@ async fn processes_that_swing_one_pointer_lose_nothing() {
     assert_eq!(versions.len() as u64, PROCESSES * COMMITS_EACH);
     let rows: Vec<u64> = versions.iter().map(|version| version.account.after).collect();
     assert_eq!(rows, (1..=PROCESSES * COMMITS_EACH).collect::<Vec<_>>());
-    let mut connection = connect(&path).await;
-    let broken_links: i64 = sqlx::query_scalar(concat!(
+    assert_eq!(broken_links(&path).await, 0);
+}
+
+/// Swings that do not start where the one before ended.
+async fn broken_links(path: &Path) -> i64 {
+    let mut connection = connect(path).await;
+    sqlx::query_scalar(concat!(
         "SELECT count(*) FROM (SELECT previous_metadata_location AS previous, ",
         "lag(metadata_location) OVER (ORDER BY sequence) AS before FROM swings) ",
         "WHERE previous IS NOT before"
     ))
     .fetch_one(&mut connection)
     .await
-    .unwrap();
-    assert_eq!(broken_links, 0);
+    .unwrap()
+}
+
+#[tokio::test]
+async fn processes_killed_between_others_leave_a_whole_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let mut started: Vec<Child> = (0..PROCESSES).map(|_| start("append", &path, None)).collect();
+    let ledger = open(&path).await;
+    let versions = || async { ledger.table_versions(&prod(), &orders()).await.unwrap() };
+    for (killed, after) in [(0, 10), (1, 20)] {
+        while versions().await.len() < after {
+            assert!(started[3].try_wait().unwrap().is_none_or(|status| status.success()));
+            tokio::task::yield_now().await;
+        }
+        started[killed].kill().unwrap();
+    }
+    let ends: Vec<bool> = started.iter_mut().map(|child| child.wait().unwrap().success()).collect();
+    assert_eq!(ends[2..], [true, true]);
+    let versions = versions().await;
+    assert!(versions.len() as u64 >= 2 * COMMITS_EACH, "{}", versions.len());
+    let rows: Vec<u64> = versions.iter().map(|version| version.account.after).collect();
+    assert_eq!(rows, (1..=versions.len() as u64).collect::<Vec<_>>());
+    assert_eq!(broken_links(&path).await, 0);
+    assert_eq!(ledger.health().await.unwrap().problems, [""; 0]);
 }
 
 #[tokio::test]
