@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::world::World;
-use crate::{DemoError, Incident, Moment, Vendors, calendar};
+use crate::{DemoError, Incident, Moment, Truth, Vendors, calendar};
 
 /// Name of the file that says which company a folder holds and where its play stands.
 const STATE_FILE: &str = ".demo.json";
@@ -62,6 +62,12 @@ impl Company {
     /// The moments at which the demo loads and builds to get from here to `until`, or to the end.
     pub fn schedule(&self, until: Option<DateTime<Utc>>) -> Vec<Moment> {
         crate::schedule(&self.incidents, Some(self.until), until.unwrap_or_else(calendar::end))
+    }
+
+    /// What really happened up to the company's present, without what is counted in files.
+    pub fn truth(&self) -> Truth {
+        let world = World::new(self.seed, self.scale);
+        Truth::of(&world, self.until.timestamp(), &self.incidents)
     }
 
     /// Starts the vendors' servers, which show the company's present.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -218,15 +219,33 @@ fn deliver_hours(
     let mut deliveries = Deliveries::default();
     for hour in hours {
         for drop in drops::of_hour(world, hour) {
-            let path = dir.join(&drop.path);
-            // A file that is there was delivered by a call that was cut off, or is the user's.
-            if !path.exists() {
-                replace(&path, drop.content.as_bytes())?;
-            }
+            deliver_file(&dir.join(&drop.path), drop.content.as_bytes())?;
             deliveries.count(&drop);
         }
     }
     Ok(deliveries)
+}
+
+/// Delivers a file under its own name at once: thousands of them go out, and a second name for each
+/// would cost half as much again.
+fn deliver_file(path: &Path, content: &[u8]) -> Result<(), DemoError> {
+    let made = fs::File::create_new(path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            fs::create_dir_all(path.parent().unwrap_or_else(|| Path::new(".")))?;
+            fs::File::create_new(path)
+        }
+        _ => Err(error),
+    });
+    match made {
+        Ok(mut file) => file.write_all(content).map_err(DemoError::file(path)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // Half a file is left by a call that was cut off; any other is the user's now.
+            let found = fs::read(path).map_err(DemoError::file(path))?;
+            let half = found.len() < content.len() && content.starts_with(&found);
+            if half { replace(path, content) } else { Ok(()) }
+        }
+        Err(error) => Err(DemoError::file(path)(error)),
+    }
 }
 
 /// W1: the file of Friday 13:00 is cut off until it is delivered again.

@@ -53,7 +53,7 @@ fn play_the_schedule(options: &DemoOptions) -> Deduplicated {
 
 #[test]
 fn fridays_rows_fall_below_the_watermark_exactly_as_planted() {
-    for (seed, scale) in [(1, 0.01), (2, 0.01), (3, 0.05), (4, 0.001)] {
+    for (seed, scale) in [(1, 0.01), (2, 0.001)] {
         let dir = tempfile::tempdir().unwrap();
         let incidents = vec![Incident::W1];
         let options = DemoOptions { seed, scale, incidents, ..DemoOptions::new(dir.path()) };

@@ -7,23 +7,20 @@ use crate::client::{Answer, get, request};
 use crate::folder::{play, small, time};
 
 struct Played {
-    dir: tempfile::TempDir,
     vendors: Vendors,
     truth: Truth,
 }
 
+/// The vendors need what a folder says about its company, and none of its data files.
 async fn played(until: &str, incidents: &[Incident]) -> Played {
-    let dir = tempfile::tempdir().unwrap();
-    let until = Some(time(until));
-    play(&DemoOptions { until, incidents: incidents.to_vec(), ..small(dir.path()) });
-    open(dir).await
-}
-
-async fn open(dir: tempfile::TempDir) -> Played {
-    let company = Company::open(dir.path()).unwrap().unwrap();
-    let vendors = company.start_vendors().await.unwrap();
-    let truth = Truth::read(dir.path()).unwrap();
-    Played { dir, vendors, truth }
+    let company = Company {
+        dir: "nowhere".into(),
+        seed: 1,
+        scale: 0.01,
+        until: time(until),
+        incidents: incidents.to_vec(),
+    };
+    Played { vendors: company.start_vendors().await.unwrap(), truth: company.truth() }
 }
 
 async fn list(port: u16, path: &str, parameters: &str) -> Vec<Value> {
@@ -113,8 +110,7 @@ async fn the_feed_of_events_leads_from_an_old_list_to_a_new_one() {
             .map(|one| (one["id"].to_string(), one))
             .collect();
     drop(before.vendors);
-    play(&small(before.dir.path()));
-    let after = open(before.dir).await;
+    let after = played("2026-05-25T23:59:59Z", &[]).await;
     let port = after.vendors.billing_port;
     let since = time("2026-05-10T12:00:00Z").timestamp();
     let parameters = format!("&type=subscription.*&created[gte]={since}");
@@ -178,8 +174,7 @@ async fn supports_cursor_goes_on_where_it_was_and_429_asks_for_patience() {
     assert_eq!(deleted(&first) as u64, known["support.tickets deleted"]);
     assert_eq!((first.len() - deleted(&first)) as u64, known["support.tickets"]);
     drop(before.vendors);
-    play(&small(before.dir.path()));
-    let after = open(before.dir).await;
+    let after = played("2026-05-25T23:59:59Z", &[]).await;
     let (rest, cursor, _) = tickets(after.vendors.support_port, &cursor).await;
     let (whole, _, _) = tickets(after.vendors.support_port, "start_time=0").await;
     let mut merged = ids(&first, "id");
@@ -198,8 +193,7 @@ async fn a_column_gets_another_name_at_three_in_the_morning() {
     assert!(all.iter().all(|one| one.get("LeadSource").is_some()));
     assert!(before.truth.planted.is_empty());
     drop(before.vendors);
-    play(&small(before.dir.path()));
-    let after = open(before.dir).await;
+    let after = played("2026-05-25T23:59:59Z", &incidents).await;
     let since = "2026-05-21T03:00:00Z";
     let renamed = opportunities(after.vendors.crm_port, since).await;
     assert!(renamed.iter().all(|one| one.get("Lead_Source__c").is_some()));
@@ -227,11 +221,13 @@ async fn each_ticket_comes_twice_after_the_upgrade() {
 
 #[tokio::test]
 async fn the_project_finds_its_vendors_by_variables() {
-    let played = played("2026-03-01T00:00:00Z", &[]).await;
-    let variables = played.vendors.environment();
+    let dir = tempfile::tempdir().unwrap();
+    play(&DemoOptions { until: Some(demo::start()), ..small(dir.path()) });
+    let company = Company::open(dir.path()).unwrap().unwrap();
+    let variables = company.start_vendors().await.unwrap().environment();
     let names: Vec<&str> = variables.iter().map(|(name, _)| name.as_str()).collect();
     let ingest = ["billing", "crm", "support"].map(|source| {
-        let path = played.dir.path().join(format!("ingest/{source}.yml"));
+        let path = dir.path().join(format!("ingest/{source}.yml"));
         std::fs::read_to_string(path).unwrap()
     });
     for name in names {
