@@ -43,6 +43,27 @@ fn as_view_type(kind: &DataType) -> DataType {
     }
 }
 
+/// The same schema with text and binary in their plain forms, as every reader of files knows them.
+pub(crate) fn without_views(schema: &ArrowSchema) -> ArrowSchema {
+    let fields: Vec<FieldRef> = schema.fields().iter().map(as_plain_field).collect();
+    ArrowSchema::new(fields)
+}
+
+fn as_plain_field(field: &FieldRef) -> FieldRef {
+    Arc::new(field.as_ref().clone().with_data_type(as_plain_type(field.data_type())))
+}
+
+fn as_plain_type(kind: &DataType) -> DataType {
+    match kind {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::List(element) => DataType::List(as_plain_field(element)),
+        DataType::Map(entries, sorted) => DataType::Map(as_plain_field(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(as_plain_field).collect()),
+        other => other.clone(),
+    }
+}
+
 /// The field id that a Parquet file or a table schema gave a field.
 pub fn field_id(field: &Field) -> Option<i32> {
     field.metadata().get(PARQUET_FIELD_ID_META_KEY)?.parse().ok()

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use iceberg::spec::{
     DataContentType, DataFile, DataFileBuilder, DataFileFormat, PartitionSpecRef, SchemaRef, Struct,
 };
-use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter, encode_arrow_schema};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::WriterProperties;
 
 use crate::partition::Partitioner;
@@ -223,13 +224,22 @@ pub(crate) fn split_offsets(metadata: &ParquetMetaData) -> Vec<i64> {
 
 fn open_file(shape: &ArrowSchemaRef) -> Result<OpenFile> {
     let buffer = Buffer::default();
-    let writer =
-        ArrowWriter::try_new(buffer.clone(), Arc::clone(shape), Some(writer_properties()))?;
+    let options = ArrowWriterOptions::new()
+        .with_properties(writer_properties(Some(shape)))
+        .with_skip_arrow_metadata(true);
+    let writer = ArrowWriter::try_new_with_options(buffer.clone(), Arc::clone(shape), options)?;
     Ok(OpenFile { writer, buffer, decoded_bytes: 0, nans: HashMap::new() })
 }
 
-pub(crate) fn writer_properties() -> WriterProperties {
+/// The embedded Arrow schema names text and binary in their plain forms: PyArrow can neither
+/// filter nor take from views, so PyIceberg could not apply a predicate or a position delete.
+fn writer_properties(shape: Option<&ArrowSchemaRef>) -> WriterProperties {
+    let embedded = shape.map(|shape| {
+        let schema = encode_arrow_schema(&crate::schema::without_views(shape));
+        vec![KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), schema)]
+    });
     WriterProperties::builder()
+        .set_key_value_metadata(embedded)
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_statistics_truncate_length(Some(BOUND_BYTES))
@@ -242,7 +252,7 @@ pub(crate) fn writer_properties() -> WriterProperties {
 pub(crate) fn encode(batch: &RecordBatch) -> Result<(Bytes, ParquetMetaData)> {
     let buffer = Buffer::default();
     let mut writer =
-        ArrowWriter::try_new(buffer.clone(), batch.schema(), Some(writer_properties()))?;
+        ArrowWriter::try_new(buffer.clone(), batch.schema(), Some(writer_properties(None)))?;
     writer.write(batch)?;
     let metadata = writer.close()?;
     Ok((buffer.take(), metadata))

@@ -279,7 +279,7 @@ async fn a_table_built_anew_takes_the_new_columns() {
     assert_eq!(world.rows(&table).await, ["7|1"]);
 }
 
-fn every_type() -> RecordBatch {
+pub(crate) fn every_type() -> RecordBatch {
     let point = Fields::from(vec![
         Field::new("x", DataType::Float64, true),
         Field::new("label", DataType::Utf8, true),

@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod changes;
+mod model;
+mod pyiceberg;
 mod world;
+mod writers;
