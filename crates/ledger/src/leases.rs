@@ -1,6 +1,7 @@
 //! Leases: who may work on a node of an environment. The token of a node only grows; the ledger
 //! transaction checks it, so that a holder that was replaced while it slept publishes nothing.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
@@ -63,8 +64,8 @@ impl Holder {
 
     /// Whether somebody else must wait: it was not released, has not run out, and its process
     /// lives as far as can be seen from here.
-    fn holds(&self, now: DateTime<Utc>) -> bool {
-        let dead = self.process.lives() == Some(false);
+    fn holds(&self, now: DateTime<Utc>, own: &ProcessIdentity) -> bool {
+        let dead = lives(&self.process, own) == Some(false);
         self.released_at.is_none() && now < self.expires_at && !dead
     }
 
@@ -74,6 +75,18 @@ impl Holder {
         let run = self.run.as_ref().map(|run| format!(", run \"{run}\"")).unwrap_or_default();
         format!("process {process} on \"{host}\"{run}")
     }
+}
+
+/// Whether a process lives; `None` when it runs elsewhere, where nobody can look. One that was
+/// started on this host before it was booted anew is gone.
+pub(crate) fn lives(process: &ProcessIdentity, own: &ProcessIdentity) -> Option<bool> {
+    let rebooted = match (process.machine.split_once('/'), own.machine.split_once('/')) {
+        (Some((host, boot)), Some((own_host, own_boot))) => {
+            host == own_host && boot != own_boot && !boot.is_empty() && !own_boot.is_empty()
+        }
+        _ => false,
+    };
+    if rebooted { Some(false) } else { process.lives() }
 }
 
 pub(crate) fn read_process(record: &Record) -> Result<ProcessIdentity, LedgerError> {
@@ -106,7 +119,8 @@ impl Ledger {
         let now = self.clocks().machine.now();
         let holder = write.row(select(environment, node)).await?;
         let holder = holder.as_ref().map(Holder::read).transpose()?;
-        if let Some(holder) = holder.as_ref().filter(|holder| holder.holds(now)) {
+        let own = self.process();
+        if let Some(holder) = holder.as_ref().filter(|holder| holder.holds(now, own)) {
             return Ok(Claim::Held { by: holder.words(), until: holder.expires_at });
         }
         if let Some(replaced) = holder.as_ref().filter(|holder| holder.released_at.is_none()) {
@@ -177,6 +191,43 @@ impl Ledger {
     ) -> Result<T, LedgerError> {
         let pause = Duration::from_secs(LEASE_SECONDS.unsigned_abs()) / 3;
         self.hold_renewing(lease, pause, work).await
+    }
+
+    /// Runs some work while renewing whatever leases `leases` names at each time: those of a run
+    /// that publishes at its end. One that is lost is only logged, because the commit that shows
+    /// it will be refused.
+    pub async fn hold_each<T>(
+        &self,
+        leases: impl Fn() -> Vec<Lease>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let pause = Duration::from_secs(LEASE_SECONDS.unsigned_abs()) / 3;
+        self.hold_each_renewing(leases, pause, work).await
+    }
+
+    async fn hold_each_renewing<T>(
+        &self,
+        leases: impl Fn() -> Vec<Lease>,
+        pause: Duration,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let renewing = async {
+            loop {
+                tokio::time::sleep(pause).await;
+                for lease in leases() {
+                    if let Err(error) = self.renew(&lease).await {
+                        tracing::warn!(%error, node = %lease.node, "lease not renewed");
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            never = renewing => {
+                let never: Infallible = never;
+                match never {}
+            }
+        }
     }
 
     async fn hold_renewing<T>(
@@ -293,12 +344,31 @@ mod tests {
         };
         ledger.hold_renewing(&lease, pause, renewed).await.unwrap();
 
+        let expiry_before = expiry_of(&ledger).await;
+        let renewed = async {
+            while expiry_of(&ledger).await == expiry_before {
+                tokio::task::yield_now().await;
+            }
+        };
+        ledger.hold_each_renewing(|| vec![lease.clone()], pause, renewed).await;
+
         let robbed = async {
             ledger.execute(sql("UPDATE leases SET token = token + 1")).await.unwrap();
             pending::<()>().await;
         };
         let lost = ledger.hold_renewing(&lease, pause, robbed).await.unwrap_err();
         assert!(matches!(lost, LedgerError::LeaseLost { .. }), "{lost}");
+    }
+
+    #[test]
+    fn what_ran_before_the_host_was_booted_anew_is_gone() {
+        let own = ProcessIdentity::own();
+        let on = |machine: &str| ProcessIdentity { machine: machine.to_owned(), ..own.clone() };
+        let (here, before) = (on("host/second"), on("host/first"));
+        assert_eq!(lives(&before, &here), Some(false));
+        assert_eq!(lives(&on("elsewhere/first"), &here), None);
+        assert_eq!(lives(&on("host/"), &here), None);
+        assert_eq!(lives(&own, &own), Some(true));
     }
 
     async fn expiry_of(ledger: &Ledger) -> DateTime<Utc> {

@@ -4,7 +4,7 @@ use base::system::ProcessIdentity;
 use base::{EnvironmentName, NodeId, RunId};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::leases::read_process;
+use crate::leases::{lives, read_process};
 use crate::records::Record;
 use crate::transaction::{Write, sql};
 use crate::words::{moment, words};
@@ -194,7 +194,7 @@ impl Ledger {
     }
 
     async fn abandoned(&self, run: &RunRecord) -> Result<bool, LedgerError> {
-        if let Some(lives) = run.process.lives() {
+        if let Some(lives) = lives(&run.process, self.process()) {
             return Ok(!lives);
         }
         let now = self.clocks().machine.now();
