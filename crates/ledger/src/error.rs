@@ -201,7 +201,16 @@ fn shown(location: Option<&str>) -> String {
 
 impl LedgerError {
     pub(crate) fn database(path: &Path, error: sqlx::Error) -> Self {
-        Self::Database { path: path.to_owned(), fault: Fault::of(&error), source: Box::new(error) }
+        let fault = Fault::of(&error);
+        let source = match &error {
+            // The driver's own wording adds nothing to SQLite's.
+            sqlx::Error::Database(said) => {
+                let code = said.code().unwrap_or_default();
+                format!("{} (SQLite code {code})", said.message()).into()
+            }
+            _ => error.into(),
+        };
+        Self::Database { path: path.to_owned(), fault, source }
     }
 
     /// The kind, from which retry policy and advice follow.
