@@ -7,8 +7,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use base::{EnvironmentName, TableName};
 use iceberg::io::FileIO;
+use ledger::{Ledger, Pointer, PointerKind};
 use object_store::ObjectStore;
+use storage::Lake;
 
+use crate::error::QueryError;
 use crate::front::Dialect;
 
 /// Pinned tables and views under their names; a cheap clone.
@@ -22,6 +25,8 @@ pub struct Catalog {
 /// Where files are read from.
 #[derive(Clone, Debug)]
 pub(crate) struct Warehouse {
+    /// Absent when files are read without the lake's help; then views need their text.
+    pub(crate) lake: Option<Lake>,
     pub(crate) file_io: FileIO,
     pub(crate) store: Arc<dyn ObjectStore>,
 }
@@ -33,8 +38,19 @@ pub(crate) enum Entry {
     Table(String),
     /// A view.
     View(Arc<ViewText>),
+    /// A view in the lake, by its metadata file.
+    StoredView(String),
     /// Rows in memory.
     Batches(SchemaRef, Vec<RecordBatch>),
+}
+
+impl Entry {
+    fn stored(kind: PointerKind, metadata_location: String) -> Self {
+        match kind {
+            PointerKind::Table => Self::Table(metadata_location),
+            PointerKind::View => Self::StoredView(metadata_location),
+        }
+    }
 }
 
 /// A view as it was written down.
@@ -60,13 +76,42 @@ impl Catalog {
         file_io: FileIO,
         store: Arc<dyn ObjectStore>,
     ) -> Self {
-        Self { warehouse: Some(Warehouse { file_io, store }), ..Self::empty(environment) }
+        let warehouse = Some(Warehouse { lake: None, file_io, store });
+        Self { warehouse, ..Self::empty(environment) }
     }
 
-    /// Puts a table version, staged or older, in place of what the name stood for.
+    /// Pins every table and view of an environment where it stands now.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn of_environment(
+        ledger: &Ledger,
+        lake: &Lake,
+        environment: &EnvironmentName,
+    ) -> Result<Self, QueryError> {
+        let pointers = ledger.pointers(environment).await?;
+        let lake_of_views = Some(lake.clone());
+        let warehouse = Some(Warehouse {
+            lake: lake_of_views,
+            file_io: lake.file_io().clone(),
+            store: lake.object_store(),
+        });
+        let entry = |pointer: Pointer| {
+            (pointer.table, Entry::stored(pointer.kind, pointer.metadata_location))
+        };
+        let entries = Arc::new(pointers.into_iter().map(entry).collect());
+        Ok(Self { environment: environment.clone(), warehouse, entries })
+    }
+
+    /// Puts a version, staged or older, in place of what the name stood for.
     #[must_use]
-    pub fn with_table(self, name: TableName, metadata_location: impl Into<String>) -> Self {
-        self.with(name, Entry::Table(metadata_location.into()))
+    pub fn with_version(
+        self,
+        name: TableName,
+        metadata_location: impl Into<String>,
+        kind: PointerKind,
+    ) -> Self {
+        self.with(name, Entry::stored(kind, metadata_location.into()))
     }
 
     /// Puts a view in place of what the name stood for.

@@ -67,3 +67,15 @@ impl QueryError {
         self.kind
     }
 }
+
+impl From<ledger::LedgerError> for QueryError {
+    fn from(error: ledger::LedgerError) -> Self {
+        Self::new(error.kind(), error.to_string())
+    }
+}
+
+impl From<storage::StorageError> for QueryError {
+    fn from(error: storage::StorageError) -> Self {
+        Self::new(error.kind(), error.to_string())
+    }
+}

@@ -117,6 +117,10 @@ impl Names {
                 Ok(Some(Arc::new(provider)))
             }
             Entry::View(view) => Ok(Some(Arc::new(self.view(name, view).await?))),
+            Entry::StoredView(location) => {
+                let view = self.stored_view(location).await.map_err(external)?;
+                Ok(Some(Arc::new(self.view(name, &view).await?)))
+            }
             Entry::Batches(schema, batches) => {
                 let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
                 self.remember(InputVersion { table: name.clone(), snapshot_id: None, rows });
@@ -148,7 +152,18 @@ impl Names {
         Ok(LakeTableProvider::new(version, warehouse.file_io.clone(), store))
     }
 
-    async fn view(&self, name: &TableName, view: &Arc<ViewText>) -> Result<ViewTable> {
+    async fn stored_view(&self, location: &str) -> Result<ViewText, QueryError> {
+        let warehouse = self.scope.catalog.warehouse();
+        let Some(lake) = warehouse.and_then(|warehouse| warehouse.lake.as_ref()) else {
+            return Err(QueryError::internal(format!("view file \"{location}\" has no lake")));
+        };
+        let view = lake.read_view(location).await?;
+        let dialect = view.dialect.parse()?;
+        let default_namespace = Some(view.default_namespace).filter(|name| !name.is_empty());
+        Ok(ViewText { sql: view.sql, dialect, default_namespace })
+    }
+
+    async fn view(&self, name: &TableName, view: &ViewText) -> Result<ViewTable> {
         if self.inside.contains(name) || self.inside.len() >= VIEW_DEPTH_MAX {
             return Err(external(
                 QueryError::project(format!("view \"{name}\" reads itself"))

@@ -18,6 +18,7 @@ use iceberg::spec::{
 };
 use iceberg::writer::file_writer::{FileWriter, FileWriterBuilder, ParquetWriterBuilder};
 use iceberg::{MetadataLocation, TableCreation};
+use ledger::PointerKind;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
@@ -39,7 +40,11 @@ impl ByHand {
 
     pub fn with(&self, tables: &[&Table]) -> Catalog {
         tables.iter().fold(self.catalog(), |catalog, table| {
-            catalog.with_table(TableName::new("shop", &table.name), &table.location)
+            catalog.with_version(
+                TableName::new("shop", &table.name),
+                &table.location,
+                PointerKind::Table,
+            )
         })
     }
 
@@ -225,7 +230,7 @@ impl Table {
             .with_snapshot_id(snapshot_id)
             .with_parent_snapshot_id(parent)
             .with_sequence_number(sequence)
-            .with_timestamp_ms(Utc::now().timestamp_millis() + 1)
+            .with_timestamp_ms(self.metadata.last_updated_ms() + 1)
             .with_manifest_list(list)
             .with_summary(self.summary())
             .with_schema_id(self.metadata.current_schema_id())

@@ -4,6 +4,7 @@
 mod by_hand;
 mod deletes;
 mod evolution;
+mod lake;
 mod limits;
 mod names;
 mod outputs;

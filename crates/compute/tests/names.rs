@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use base::{EnvironmentName, ErrorKind, TableName};
 use compute::{Catalog, Dialect, Session, ViewText};
+use ledger::PointerKind;
 
 use crate::by_hand::{ByHand, ask, engine, longs, options, session, small, try_ask};
 
@@ -115,11 +116,14 @@ async fn a_staged_version_stands_in_for_the_published_one() {
     let published = lake.with(&[&table]);
     table.append(vec![longs(3..5)], 10).await;
     let name = TableName::new("shop", "orders");
-    let staged = published.clone().with_table(name.clone(), &table.location);
+    let staged = published.clone().with_version(name.clone(), &table.location, PointerKind::Table);
     let engine = engine(small());
     let before = engine.session(published.clone(), options());
     let after = engine.session(staged, options());
-    let at_first = engine.session(published.clone().with_table(name.clone(), empty), options());
+    let at_first = engine.session(
+        published.clone().with_version(name.clone(), empty, PointerKind::Table),
+        options(),
+    );
     assert_eq!(ask(&before, "select count(*) from orders").await, "3");
     assert_eq!(ask(&after, "select count(*), max(id) from orders").await, "5|4");
     assert_eq!(ask(&at_first, "select count(*), max(id) from orders").await, "0|∅");
