@@ -135,17 +135,17 @@ fn planted(world: &World, until: i64, incident: Incident) -> Vec<Planted> {
     let (hop, owner, what) = match incident {
         Incident::W1 => (
             "model.fiveply_demo.int_signups_deduplicated",
-            "data_engineering",
+            "Data engineering",
             "web sign-ups loaded at 18:11 lie below the watermark and are dropped",
         ),
         Incident::W5 => (
             "stream.crm.opportunities",
-            "revenue_operations",
+            "Revenue operations",
             "records come with Lead_Source__c instead of LeadSource",
         ),
         Incident::W6 => (
             "stream.support.tickets",
-            "customer_support",
+            "Customer support",
             "tickets come a second time under a new id",
         ),
     };

@@ -62,7 +62,7 @@ fn fridays_rows_fall_below_the_watermark_exactly_as_planted() {
         let planted = &truth.planted[0];
         assert_eq!(planted.day.to_string(), "2026-05-22");
         assert!(planted.hop.ends_with("int_signups_deduplicated"));
-        assert_eq!(planted.owner, "data_engineering");
+        assert_eq!(planted.owner, "Data engineering");
         assert_eq!(planted.rows, ((191.0 * scale).round() as u64).max(1));
         for (day, signups) in &truth.signups_per_day {
             let lost = if *day == planted.day { planted.rows } else { 0 };
