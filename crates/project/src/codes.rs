@@ -55,6 +55,11 @@ codes! {
     VERSION_REQUIRED = "E0043", "The project asks for another version of dbt.";
     DOCS_MISSING = "E0044", "A description names a docs block that does not exist.";
     INGEST_FILE = "E0100", "A file in ingest/ does not describe a source.";
+    JINJA_SYNTAX = "E0150", "A template breaks Jinja's grammar.";
+    JINJA_RENDER = "E0151", "A template fails while it renders.";
+    JINJA_NAME = "E0152", "A template uses a macro, variable or function that does not exist.";
+    JINJA_RAISED = "E0153", "A macro raised an error or a warning of its own.";
+    JINJA_LIMIT = "E0154", "A template runs into a named limit.";
 }
 
 #[cfg(test)]

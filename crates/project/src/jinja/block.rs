@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use base::{Diagnostic, SourceFile, Span};
 
+use crate::codes;
+
 /// What a block declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BlockKind {
@@ -106,7 +108,7 @@ pub fn scan(file: &Arc<SourceFile>) -> (Vec<Block>, Vec<Diagnostic>) {
         let Some(end) = tags.find(|later| later.keyword == end_keyword) else {
             let message = format!("\"{}\" block has no \"{end_keyword}\"", tag.keyword);
             diagnostics.push(
-                Diagnostic::error("E0301", message)
+                Diagnostic::error(codes::JINJA_BLOCK, message)
                     .at(Span::new(file, tag.range.clone()), "starts here")
                     .help(format!("Close the block with {{% {end_keyword} %}}.")),
             );
@@ -133,7 +135,7 @@ fn read_block(
     if name.is_empty() {
         let message = format!("\"{}\" block has no name", start.keyword);
         return Err(Box::new(
-            Diagnostic::error("E0301", message)
+            Diagnostic::error(codes::JINJA_BLOCK, message)
                 .at(Span::new(file, start.range.clone()), "expected a name here")
                 .help(format!("Write {{% {} my_name %}}.", start.keyword)),
         ));
@@ -155,7 +157,7 @@ fn read_block(
                 let at = at.min(start.range.end);
                 Box::new(
                     Diagnostic::error(
-                        "E0301",
+                        codes::JINJA_BLOCK,
                         format!("parameters of \"{}\" have no end", block.name),
                     )
                     .at(Span::new(file, at..start.range.end), "expected a closing parenthesis"),
@@ -309,7 +311,8 @@ impl<'a> Tags<'a> {
             let inner = self.text[start + 2..].trim_start_matches(['-', '+']).trim_start();
             from = start + 2;
             if inner.starts_with("endraw") {
-                let close = self.text[from..].find("%}").map_or(self.text.len(), |at| from + at + 2);
+                let close =
+                    self.text[from..].find("%}").map_or(self.text.len(), |at| from + at + 2);
                 self.at = close;
                 return;
             }
@@ -380,8 +383,7 @@ fn tag(text: &str, range: Range<usize>) -> Tag<'_> {
     let inner = &text[start..end];
     start += inner.len() - inner.trim_start().len();
     let inner = &text[start..end];
-    let length =
-        inner.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(inner.len());
+    let length = inner.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(inner.len());
     let rest = start + length..end;
     Tag { keyword: &text[start..start + length], range, rest, trims_start, trims_end }
 }
@@ -436,10 +438,8 @@ mod tests {
 
     #[test]
     fn a_block_without_end_is_named_and_hides_nothing() {
-        let file = SourceFile::new(
-            "macros/a.sql",
-            "{% snapshot a %}\n{% macro b() %}x{% endmacro %}\n",
-        );
+        let file =
+            SourceFile::new("macros/a.sql", "{% snapshot a %}\n{% macro b() %}x{% endmacro %}\n");
         let (found, diagnostics) = scan(&file);
         assert_eq!(found.len(), 1);
         assert_eq!(diagnostics[0].message, "\"snapshot\" block has no \"endsnapshot\"");

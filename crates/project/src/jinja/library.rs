@@ -1,10 +1,13 @@
 //! The macros of all packages, and the rules by which a name finds one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::Diagnostic;
 
+use crate::codes;
+use crate::jinja::builtin;
+use crate::jinja::unit::Unit;
 use crate::jinja::{Block, BlockKind};
 
 /// The package of dbt's own macros; ours are found under the same name.
@@ -21,6 +24,8 @@ pub struct Macro {
     pub name: String,
     /// Where it is written.
     pub block: Block,
+    /// Its compiled template, made when it is first called.
+    pub(crate) unit: OnceLock<Arc<Unit>>,
 }
 
 /// Every macro a project can call, the built-in ones included.
@@ -48,7 +53,8 @@ impl MacroLibrary {
             dispatch,
             packages: BTreeMap::new(),
         };
-        for (package, blocks) in packages {
+        let own = (GLOBAL_PACKAGE.to_owned(), builtin::blocks());
+        for (package, blocks) in [own].into_iter().chain(packages) {
             for block in blocks {
                 if let Some(diagnostic) = library.add(&package, block) {
                     diagnostics.push(diagnostic);
@@ -68,14 +74,20 @@ impl MacroLibrary {
         if let Some(first) = macros.get(&name) {
             let message = format!("macro \"{name}\" is declared twice in package \"{package}\"");
             return Some(
-                Diagnostic::error("E0303", message)
+                Diagnostic::error(codes::MACRO_TWICE, message)
                     .at(block.name_span.clone(), "declared again here")
                     .also(first.block.name_span.clone(), "declared first here")
                     .help("Rename one of the two, or delete it."),
             );
         }
         let id = format!("macro.{package}.{name}");
-        let declared = Macro { id, package: package.to_owned(), name: name.clone(), block };
+        let declared = Macro {
+            id,
+            package: package.to_owned(),
+            name: name.clone(),
+            block,
+            unit: OnceLock::new(),
+        };
         macros.insert(name, Arc::new(declared));
         None
     }
@@ -90,9 +102,9 @@ impl MacroLibrary {
         let sorted = |macros: &HashMap<String, Arc<Macro>>| -> BTreeSet<String> {
             macros.keys().cloned().collect()
         };
-        self.packages.values().flat_map(move |macros| {
-            sorted(macros).into_iter().filter_map(|name| macros.get(&name))
-        })
+        self.packages
+            .values()
+            .flat_map(move |macros| sorted(macros).into_iter().filter_map(|name| macros.get(&name)))
     }
 
     /// Whether a package has any macro.

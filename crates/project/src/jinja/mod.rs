@@ -7,13 +7,37 @@
 //! call) and once for the run ([`Renderer::render`]: the SQL), asking a [`Host`] for everything
 //! that lies outside the template. No template reaches a file, the network or a process.
 
+mod adapter;
+mod agate;
+mod arguments;
 mod block;
+mod builtin;
+mod call;
+mod collections;
 mod column;
+mod context;
+mod datetime;
+mod diagnose;
+mod engine;
+mod format;
+mod functions;
 mod host;
+mod json_text;
 mod library;
+mod marks;
+mod md5;
+mod modules;
+mod names;
+mod objects;
 mod relation;
 mod render;
+mod rewrite;
+mod signal;
 mod table;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod value;
 
 pub use block::{Block, BlockKind, Parameter, scan};
 pub use column::Column;

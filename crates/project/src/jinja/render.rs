@@ -3,13 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base::{Diagnostic, SourceFile, Span};
 use chrono::{DateTime, Utc};
+use minijinja::{AutoEscape, Error, Value, machinery};
 use serde_json::{Map, Value as Json};
 
-use crate::jinja::{Host, MacroLibrary, RefCall, Relation};
+use crate::jinja::call::MacroObject;
+use crate::jinja::collections::{List, dict_of, kwargs_of};
+use crate::jinja::context::{Context, Phase, locked};
+use crate::jinja::diagnose::diagnose;
+use crate::jinja::engine::engine;
+use crate::jinja::marks::Marks;
+use crate::jinja::signal::{Raised, raise};
+use crate::jinja::unit::{Origin, Unit};
+use crate::jinja::value::{from_json, to_json};
+use crate::jinja::{Failure, Host, MacroLibrary, NoHost, RefCall, Relation};
 
 /// What is the same for every node of one command.
 #[derive(Clone, Debug)]
@@ -249,8 +259,12 @@ impl Renderer {
     ///
     /// # Errors
     /// When the template does not parse or raises an error.
-    pub fn parse(&self, _node: &NodeSource) -> Result<Parsed, Box<Diagnostic>> {
-        Ok(Parsed::default())
+    pub fn parse(&self, node: &NodeSource) -> Result<Parsed, Box<Diagnostic>> {
+        let context = self.context(node, Arc::new(NoHost), Phase::Parse, None);
+        let text = self.run(&context)?;
+        let mut record = std::mem::take(&mut *locked(&context.record));
+        record.parsed.text = text;
+        Ok(record.parsed)
     }
 
     /// Renders with `execute` true.
@@ -260,14 +274,32 @@ impl Renderer {
     pub fn render(
         &self,
         node: &NodeSource,
-        _host: Arc<dyn Host>,
+        host: Arc<dyn Host>,
     ) -> Result<Rendered, Box<Diagnostic>> {
-        Ok(Rendered { text: node.text().to_owned(), ..Rendered::default() })
+        let context = self.context(node, host, Phase::Run, None);
+        let text = self.run(&context)?;
+        let record = std::mem::take(&mut *locked(&context.record));
+        Ok(Rendered {
+            text,
+            macros: record.parsed.macros,
+            refs: record.resolved,
+            warnings: record.parsed.warnings,
+        })
     }
 
     /// Renders again with marks and tells where each byte of `text` (the same render's text)
     /// came from; an empty map when that cannot be told.
-    pub fn map(&self, _node: &NodeSource, _host: Arc<dyn Host>, _text: &str) -> SourceMap {
+    pub fn map(&self, node: &NodeSource, host: Arc<dyn Host>, text: &str) -> SourceMap {
+        // A macro that measures or compares text sees the marks: then mark the node's text only.
+        for in_macros in [true, false] {
+            let marks = Marks::new(in_macros, &node.file.path, node.range.clone());
+            let context = self.context(node, Arc::clone(&host), Phase::Run, Some(marks));
+            let Ok(marked) = self.run(&context) else { continue };
+            let Some(marks) = &context.marks else { continue };
+            if let Some(map) = locked(marks).read(&marked, text) {
+                return map;
+            }
+        }
         SourceMap::default()
     }
 
@@ -280,10 +312,16 @@ impl Renderer {
     pub fn render_value(
         &self,
         value: &Json,
-        _package: &str,
-        _place: &Span,
+        package: &str,
+        place: &Span,
     ) -> Result<Json, Box<Diagnostic>> {
-        Ok(value.clone())
+        let node = NodeSource {
+            range: place.start..place.end,
+            package: package.to_owned(),
+            ..NodeSource::file(&place.file, package, "value")
+        };
+        let context = self.context(&node, Arc::new(NoHost), Phase::Value, None);
+        json_of(&context, value).map_err(|error| diagnose(&context, &error))
     }
 
     /// Calls a macro by its id or unqualified name with JSON arguments: name generators,
@@ -294,12 +332,195 @@ impl Renderer {
     /// When the macro does not exist or raises an error.
     pub fn call(
         &self,
-        _macro_name: &str,
-        _arguments: &[Json],
-        _named: &Map<String, Json>,
-        _node: &NodeSource,
-        _host: Arc<dyn Host>,
+        macro_name: &str,
+        arguments: &[Json],
+        named: &Map<String, Json>,
+        node: &NodeSource,
+        host: Arc<dyn Host>,
     ) -> Result<Json, Box<Diagnostic>> {
-        Ok(Json::Null)
+        let context = self.context(node, host, Phase::Run, None);
+        let declared = match macro_name.strip_prefix("macro.").and_then(|id| id.split_once('.')) {
+            Some((package, name)) => self.library.in_package(package, name),
+            None => match macro_name.split_once('.') {
+                Some((package, name)) => self.library.in_package(package, name),
+                None => self.library.find(&node.package, macro_name),
+            },
+        };
+        let Some(declared) = declared else {
+            let message = format!("macro \"{macro_name}\" does not exist");
+            let mut diagnostic = Diagnostic::error(crate::codes::JINJA_NAME, message);
+            let names = self.library.names(&node.package);
+            diagnostic.help.extend(crate::suggest::did_you_mean(macro_name, names));
+            return Err(Box::new(diagnostic));
+        };
+        let mut args: Vec<Value> = arguments.iter().map(from_json).collect();
+        if !named.is_empty() {
+            args.push(kwargs_of(named.iter().map(|(key, json)| (key.clone(), from_json(json)))));
+        }
+        let object = MacroObject { context: Arc::clone(&context), declared: Arc::clone(declared) };
+        let value = object.invoke(&args).map_err(|error| diagnose(&context, &error))?;
+        Ok(to_json(&value))
     }
+
+    fn context(
+        &self,
+        node: &NodeSource,
+        host: Arc<dyn Host>,
+        phase: Phase,
+        marks: Option<Marks>,
+    ) -> Arc<Context> {
+        Context::new(&self.library, &self.settings, node, host, phase, marks)
+    }
+
+    fn run(&self, context: &Arc<Context>) -> Result<String, Box<Diagnostic>> {
+        let result = match &context.node.test {
+            Some(test) => run_test(context, test),
+            None => {
+                let range = &context.node.range;
+                let origin = Origin {
+                    file: Arc::clone(&context.node.file),
+                    start: range.start,
+                    stands_for: None,
+                };
+                run_text(context, context.node.text(), origin, BTreeMap::new())
+            }
+        };
+        result.map_err(|error| diagnose(context, &error))
+    }
+}
+
+/// Renders a text in a context, with some names laid over it.
+fn run_text(
+    context: &Arc<Context>,
+    text: &str,
+    origin: Origin,
+    names: BTreeMap<String, Value>,
+) -> Result<String, Error> {
+    let name = context.node.unique_id.as_str();
+    context.note_origin(name, &origin);
+    let unit = match &context.marks {
+        Some(marks) => Unit::template(name, text, origin, Some(&mut *locked(marks)))?,
+        None => Unit::template(name, text, origin, None)?,
+    };
+    let mut out = String::new();
+    let mut output = machinery::make_string_output(&mut out);
+    let root = Context::root_with(context, names);
+    machinery::eval(
+        engine(),
+        &unit.instructions,
+        root,
+        &unit.blocks,
+        &mut output,
+        AutoEscape::None,
+    )?;
+    context.count_output(Value::from(out)).map(|text| text.to_string())
+}
+
+/// The value of an expression in a context.
+fn evaluated(context: &Arc<Context>, expression: &str) -> Result<Value, Error> {
+    let slot = Arc::new(Mutex::new(Value::UNDEFINED));
+    let keep = Arc::clone(&slot);
+    let function = Value::from_function(move |value: Value| {
+        *locked(&keep) = value;
+        Value::from("")
+    });
+    let names = BTreeMap::from([("_fiveply_keep".to_owned(), function)]);
+    let text = format!("{{{{ _fiveply_keep({expression}) }}}}");
+    run_text(context, &text, made_up(context), names)?;
+    let value = locked(&slot).clone();
+    Ok(value)
+}
+
+/// The origin of text that stands nowhere as such: all of it is the node's place.
+fn made_up(context: &Context) -> Origin {
+    let range = context.node.range.clone();
+    Origin { file: Arc::clone(&context.node.file), start: range.start, stands_for: Some(range) }
+}
+
+/// The inside of a string that is exactly one `{{ expression }}`.
+fn sole_expression(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix('-').unwrap_or(inner);
+    let inner = inner.strip_suffix('-').unwrap_or(inner);
+    (!inner.contains("{{") && !inner.contains("}}") && !inner.contains("{%")).then_some(inner)
+}
+
+fn has_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// A string rendered natively.
+fn native(context: &Arc<Context>, text: &str) -> Result<Value, Error> {
+    if let Some(expression) = sole_expression(text) {
+        return evaluated(context, expression);
+    }
+    if !has_template(text) {
+        return Ok(Value::from(text));
+    }
+    run_text(context, text, made_up(context), BTreeMap::new()).map(Value::from)
+}
+
+fn json_of(context: &Arc<Context>, json: &Json) -> Result<Json, Error> {
+    Ok(match json {
+        Json::String(text) if has_template(text) => to_json(&native(context, text)?),
+        Json::Array(items) => {
+            Json::Array(items.iter().map(|item| json_of(context, item)).collect::<Result<_, _>>()?)
+        }
+        Json::Object(pairs) => Json::Object(
+            pairs
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), json_of(context, value)?)))
+                .collect::<Result<_, Error>>()?,
+        ),
+        other => other.clone(),
+    })
+}
+
+/// A test's argument: `ref(...)`, `source(...)` and `var(...)` count as expressions even without
+/// braces.
+fn test_argument(context: &Arc<Context>, json: &Json) -> Result<Value, Error> {
+    match json {
+        Json::String(text) => {
+            let bare = text.trim();
+            let is_call = ["ref(", "source(", "var("].iter().any(|start| bare.starts_with(start));
+            if is_call && bare.ends_with(')') {
+                evaluated(context, bare)
+            } else {
+                native(context, text)
+            }
+        }
+        Json::Array(items) => {
+            let items: Result<Vec<Value>, Error> =
+                items.iter().map(|item| test_argument(context, item)).collect();
+            items.map(List::value)
+        }
+        Json::Object(pairs) => {
+            let pairs: Result<Vec<(String, Value)>, Error> = pairs
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), test_argument(context, value)?)))
+                .collect();
+            pairs.map(dict_of)
+        }
+        other => Ok(from_json(other)),
+    }
+}
+
+fn run_test(context: &Arc<Context>, test: &TestCall) -> Result<String, Error> {
+    let mut arguments = Vec::new();
+    for (name, json) in &test.arguments {
+        let value = match json {
+            Json::String(text) if name == "column_name" => Value::from(text.as_str()),
+            other => test_argument(context, other)?,
+        };
+        arguments.push((name.clone(), value));
+    }
+    let package = context.node.package.as_str();
+    let Some(declared) = context.library.find_test(test.package.as_deref(), package, &test.name)
+    else {
+        let failure = Failure::new(format!("test \"{}\" does not exist", test.name));
+        return Err(raise(Raised::Name, failure));
+    };
+    context.note_origin(&context.node.unique_id, &made_up(context));
+    let object = MacroObject { context: Arc::clone(context), declared: Arc::clone(declared) };
+    object.invoke(&[kwargs_of(arguments)]).map(|value| value.to_string())
 }
