@@ -1,6 +1,6 @@
 //! Every diagnostic code of this crate's files and graph, one line each. A code is never used for
 //! another meaning. E0001 to E0099 belong to the project's files and its graph, E0100 to E0149 to
-//! `ingest/*.yml`; E0300 to E0349 are Jinja's, in `jinja`.
+//! `ingest/*.yml`; E0300 to E0349 to Jinja.
 
 macro_rules! codes {
     ($($name:ident = $code:literal, $meaning:literal;)*) => {
@@ -55,11 +55,11 @@ codes! {
     VERSION_REQUIRED = "E0043", "The project asks for another version of dbt.";
     DOCS_MISSING = "E0044", "A description names a docs block that does not exist.";
     INGEST_FILE = "E0100", "A file in ingest/ does not describe a source.";
-    JINJA_SYNTAX = "E0150", "A template breaks Jinja's grammar.";
-    JINJA_RENDER = "E0151", "A template fails while it renders.";
-    JINJA_NAME = "E0152", "A template uses a macro, variable or function that does not exist.";
-    JINJA_RAISED = "E0153", "A macro raised an error or a warning of its own.";
-    JINJA_LIMIT = "E0154", "A template runs into a named limit.";
+    JINJA_SYNTAX = "E0300", "A template breaks Jinja's grammar.";
+    JINJA_RENDER = "E0301", "A template fails while it renders.";
+    JINJA_NAME = "E0302", "A template uses a macro, variable or function that does not exist.";
+    JINJA_RAISED = "E0303", "A macro raised an error or a warning of its own.";
+    JINJA_LIMIT = "E0304", "A template runs into a named limit.";
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ fn an_unknown_macro_is_named_with_the_nearest_one() {
     says(
         "{% macro cents_to_dollars(x) %}{{ x }}{% endmacro %}",
         "select\n  {{ cents_to_dolars('a') }}",
-        "E0152 models/m.sql:2:6 \"cents_to_dolars\" is not defined | Did you mean \"cents_to_dollars\"?",
+        "E0302 models/m.sql:2:6 \"cents_to_dolars\" is not defined | Did you mean \"cents_to_dollars\"?",
     );
 }
 
@@ -25,7 +25,7 @@ fn an_error_inside_macros_shows_the_chain_of_calls() {
         "{% macro inner() %}\n  {{ exceptions.raise_compiler_error('no luck') }}\n{% endmacro %}\n\
          {% macro outer() %}{{ inner() }}{% endmacro %}",
         "select {{ outer() }}",
-        "E0153 shop/macros/all.sql:2:6 no luck < shop/macros/all.sql:4:23 called from here \
+        "E0303 shop/macros/all.sql:2:6 no luck < shop/macros/all.sql:4:23 called from here \
          < models/m.sql:1:11 called from here",
     );
 }
@@ -33,8 +33,8 @@ fn an_error_inside_macros_shows_the_chain_of_calls() {
 #[test]
 fn syntax_errors_point_at_the_place() {
     let found = render_in(&[], "select 1\n{% if x %}").unwrap_err();
-    assert_eq!(found.code, "E0150");
-    assert!(shown(&found).starts_with("E0150 models/m.sql:2:"), "{}", shown(&found));
+    assert_eq!(found.code, "E0300");
+    assert!(shown(&found).starts_with("E0300 models/m.sql:2:"), "{}", shown(&found));
 }
 
 #[test]
@@ -42,18 +42,18 @@ fn missing_variables_refs_and_secrets_are_refused() {
     says(
         "",
         "{{ var('strat') }}",
-        "E0152 models/m.sql:1:4 variable \"strat\" has no value and no default | Did you mean \"start\"? \
+        "E0302 models/m.sql:1:4 variable \"strat\" has no value and no default | Did you mean \"start\"? \
          | Set it under vars: in dbt_project.yml, or pass --vars '{strat: ...}'.",
     );
     says(
         "",
         "{{ ref('gone') }}",
-        "E0151 models/m.sql:1:4 ref('gone') names no model, seed or snapshot",
+        "E0301 models/m.sql:1:4 ref('gone') names no model, seed or snapshot",
     );
     says(
         "",
         "{{ env_var('DBT_ENV_SECRET_KEY') }}",
-        "E0151 models/m.sql:1:4 secret \"DBT_ENV_SECRET_KEY\" is read where it would be shown \
+        "E0301 models/m.sql:1:4 secret \"DBT_ENV_SECRET_KEY\" is read where it would be shown \
          | Secrets may be read in connections and profiles only.",
     );
 }
@@ -63,7 +63,7 @@ fn secrets_are_scrubbed_from_messages() {
     says(
         "",
         "{{ exceptions.raise_compiler_error('key hunter2') }}",
-        "E0153 models/m.sql:1:4 key *****",
+        "E0303 models/m.sql:1:4 key *****",
     );
 }
 
@@ -71,7 +71,7 @@ fn secrets_are_scrubbed_from_messages() {
 fn endless_recursion_ends_in_a_message() {
     let macros = "{% macro a() %}{{ a() }}{% endmacro %}";
     let found = render_in(&[("shop", macros)], "{{ a() }}").unwrap_err();
-    assert_eq!(found.code, "E0154");
+    assert_eq!(found.code, "E0304");
     assert!(found.message.contains("nested more than"), "{}", found.message);
 }
 
