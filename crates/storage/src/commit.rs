@@ -79,7 +79,16 @@ impl Target {
                     None => None,
                 };
                 let location = base.metadata_location().to_owned();
-                let mut made = TableMetadata::clone(old).into_builder(Some(location));
+                let made = TableMetadata::clone(old).into_builder(Some(location));
+                let mut made = match old.format_version() {
+                    FormatVersion::V1 => made.upgrade_format_version(FormatVersion::V2)?,
+                    FormatVersion::V2 => made,
+                    FormatVersion::V3 => {
+                        let what = format!("changing table \"{table}\" of format version 3");
+                        let advice = "change it with the engine that made it";
+                        return Err(StorageError::Unsupported { what, advice });
+                    }
+                };
                 if schema.as_struct() != old.current_schema().as_struct() {
                     check_partitions(&table, base, options, &schema)?;
                     made = made.add_current_schema(schema)?;

@@ -1,7 +1,7 @@
 //! Schema changes: add, rename, widen and drop columns, each column known by its field id, so that
 //! old files keep their meaning.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema as ArrowSchema};
@@ -224,6 +224,7 @@ impl Evolution {
         mut fields: Vec<NestedFieldRef>,
         rows: &Fields,
     ) -> Result<Vec<NestedFieldRef>> {
+        self.check_distinct(path, rows)?;
         for found in rows {
             let whole = join(path, found.name());
             match position(&fields, found.name()) {
@@ -241,6 +242,17 @@ impl Evolution {
             }
         }
         Ok(fields)
+    }
+
+    /// Two columns of one name would become one, and rows would be lost without a word.
+    fn check_distinct(&self, path: &str, rows: &Fields) -> Result<()> {
+        let mut seen = HashSet::new();
+        match rows.iter().find(|field| !seen.insert(field.name())) {
+            None => Ok(()),
+            Some(twice) => {
+                Err(self.refuse(&join(path, twice.name()), "the rows have it twice; rename one"))
+            }
+        }
     }
 
     fn fit_type(&mut self, path: &str, old: &Type, found: &Field) -> Result<Type> {
@@ -297,6 +309,7 @@ impl Evolution {
     /// Takes the shape of these rows as a whole: for a table whose rows are all replaced. Columns
     /// that fit keep their field ids.
     pub(crate) fn replace(&mut self, rows: &ArrowSchema) -> Result<()> {
+        self.check_distinct("", rows.fields())?;
         let old: HashMap<String, NestedFieldRef> = std::mem::take(&mut self.fields)
             .into_iter()
             .map(|field| (field.name.clone(), field))

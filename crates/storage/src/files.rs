@@ -105,6 +105,15 @@ pub(crate) async fn on_blocking_thread<T: Send + 'static>(
     }
 }
 
+/// Runs work that keeps a processor busy without holding up the tasks beside it.
+pub(crate) fn busy<T>(work: impl FnOnce() -> T) -> T {
+    let flavor = tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor());
+    match flavor {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
 fn refused(path: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     let error = error.into();
     Error::new(ErrorKind::Unexpected, format!("could not use \"{path}\": {error}"))

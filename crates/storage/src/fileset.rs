@@ -188,6 +188,7 @@ pub struct FileSet {
 
 impl FileSet {
     pub(crate) async fn load(lake: &Lake, table: &LakeTable) -> Result<Self> {
+        let label = table.label();
         let mut found = Self { data: Vec::new(), deletes: Vec::new() };
         let files = manifest_files(lake, table).await?;
         let manifests = stream::iter(files.into_iter().map(|file| async move {
@@ -199,7 +200,7 @@ impl FileSet {
             let schema = manifest.metadata().schema();
             let spec = Arc::new(manifest.metadata().partition_spec().clone());
             for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
-                check_readable(table, entry)?;
+                check_readable(&label, entry)?;
                 match entry.content_type() {
                     DataContentType::Data => found.data.push(DataFileEntry {
                         entry: Arc::clone(entry),
@@ -292,14 +293,14 @@ pub(crate) async fn manifest_files(lake: &Lake, table: &LakeTable) -> Result<Vec
     Ok(list.consume_entries().into_iter().collect())
 }
 
-fn check_readable(table: &LakeTable, entry: &ManifestEntryRef) -> Result<()> {
+fn check_readable(table: &str, entry: &ManifestEntryRef) -> Result<()> {
     let what = match (entry.content_type(), entry.file_format()) {
         (DataContentType::EqualityDeletes, _) => "equality deletes".to_owned(),
         (DataContentType::PositionDeletes, DataFileFormat::Puffin) => "deletion vectors".to_owned(),
         (_, DataFileFormat::Parquet) => return Ok(()),
         (_, format) => format!("{format} files"),
     };
-    let what = format!("table \"{}\" holds {what}, which", table.label());
+    let what = format!("table \"{table}\" holds {what}, which");
     let advice = "rewrite the table with the engine that wrote it (Spark: rewrite_data_files)";
     Err(StorageError::Unsupported { what, advice })
 }
@@ -309,5 +310,85 @@ pub(crate) fn lists_deletes(file: &ManifestFile) -> bool {
     match file.content {
         ManifestContentType::Data => false,
         ManifestContentType::Deletes => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use iceberg::spec::{DataFileBuilder, ManifestEntry, ManifestStatus, PartitionSpec, Schema};
+
+    use super::*;
+
+    fn entry(
+        content: DataContentType,
+        path: &str,
+        sequence: i64,
+        partition: i32,
+    ) -> DataFileBuilder {
+        let mut file = DataFileBuilder::default();
+        file.content(content)
+            .file_path(format!("{path}-{sequence}.parquet"))
+            .file_format(DataFileFormat::Parquet)
+            .partition(Struct::from_iter([Some(iceberg::spec::Literal::int(partition))]))
+            .record_count(10)
+            .file_size_in_bytes(1);
+        file
+    }
+
+    fn wrap(file: &DataFileBuilder, sequence: i64) -> ManifestEntryRef {
+        let entry = ManifestEntry::builder()
+            .status(ManifestStatus::Added)
+            .sequence_number(sequence)
+            .data_file(file.build().expect("a whole data file"))
+            .build();
+        Arc::new(entry)
+    }
+
+    fn data(sequence: i64, partition: i32) -> DataFileEntry {
+        DataFileEntry {
+            entry: wrap(&entry(DataContentType::Data, "data", sequence, partition), sequence),
+            schema: Arc::new(Schema::builder().build().expect("an empty schema")),
+            spec: Arc::new(PartitionSpec::unpartition_spec()),
+            deletes: Vec::new(),
+        }
+    }
+
+    fn deletes(sequence: i64, partition: i32, spec_id: i32, file: Option<&str>) -> DeleteFileEntry {
+        let mut delete = entry(DataContentType::PositionDeletes, "delete", sequence, partition);
+        if let Some(path) = file {
+            let bound = HashMap::from([(FILE_PATH_ID, Datum::string(path))]);
+            delete.lower_bounds(bound.clone()).upper_bounds(bound);
+        }
+        DeleteFileEntry::new(&wrap(&delete, sequence), spec_id)
+    }
+
+    fn applied(file: DataFileEntry, delete: DeleteFileEntry) -> bool {
+        let mut set = FileSet { data: vec![file], deletes: vec![Arc::new(delete)] };
+        set.resolve();
+        set.data[0].has_deletes()
+    }
+
+    #[test]
+    fn deletes_reach_rows_of_their_partition_that_were_there() {
+        assert!(applied(data(3, 1), deletes(3, 1, 0, None)), "same commit");
+        assert!(applied(data(3, 1), deletes(4, 1, 0, None)), "later delete");
+        assert!(!applied(data(3, 1), deletes(2, 1, 0, None)), "earlier delete");
+        assert!(!applied(data(3, 1), deletes(4, 2, 0, None)), "another partition");
+        assert!(!applied(data(3, 1), deletes(4, 1, 7, None)), "another partitioning");
+    }
+
+    #[test]
+    fn deletes_of_one_file_reach_that_file_alone() {
+        assert!(applied(data(3, 1), deletes(4, 2, 7, Some("data-3.parquet"))));
+        assert!(!applied(data(3, 1), deletes(4, 1, 0, Some("data-4.parquet"))));
+        assert!(!applied(data(3, 1), deletes(2, 1, 0, Some("data-3.parquet"))), "earlier delete");
+    }
+
+    #[test]
+    fn equality_deletes_are_refused_by_name() {
+        let equality = wrap(&entry(DataContentType::EqualityDeletes, "e", 1, 1), 1);
+        let refused = check_readable("main.t", &equality).expect_err("equality deletes");
+        let said = refused.to_string();
+        assert!(said.starts_with("table \"main.t\" holds equality deletes"), "{said}");
     }
 }

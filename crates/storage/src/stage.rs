@@ -1,6 +1,6 @@
 //! A new table version in the making: rows are taken, files are written, nobody points to them yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -284,7 +284,12 @@ impl Stage {
     /// A column that would be lost, or turned into something else, is an error.
     fn check_columns(&self, batch: &RecordBatch) -> Result<()> {
         let Some(open) = &self.open else { return Ok(()) };
+        let mut seen = HashSet::new();
         for found in batch.schema_ref().fields() {
+            if !seen.insert(found.name()) {
+                let reason = format!("the rows have column \"{}\" twice", found.name());
+                return Err(self.refuse(&reason));
+            }
             let Some(column) = open.target.schema().field_by_name(found.name()) else {
                 return Err(StorageError::NoColumn {
                     table: self.name.to_string(),

@@ -97,12 +97,11 @@ impl Staged {
         let Some(files) = &self.appended else {
             return Err(conflict("only rows that are added can be moved onto its version"));
         };
-        let Some(base) = &self.plan.base else {
-            return Err(conflict("it was made meanwhile"));
-        };
         let old = &self.plan;
-        let same_schema = base.schema().as_struct() == onto.schema().as_struct()
-            && old.target.schema().as_struct() == base.schema().as_struct();
+        // Of two writers that made the table at once with the same columns, both may append.
+        let base = self.plan.base.as_ref().map_or(old.target.schema(), LakeTable::schema);
+        let same_schema = base.as_struct() == onto.schema().as_struct()
+            && old.target.schema().as_struct() == base.as_struct();
         if !same_schema {
             return Err(conflict("its schema changed meanwhile"));
         }
@@ -111,7 +110,9 @@ impl Staged {
         {
             return Err(conflict("its partitioning changed meanwhile"));
         }
-        if base.metadata().uuid() != onto.metadata().uuid() {
+        if let Some(base) = &old.base
+            && base.metadata().uuid() != onto.metadata().uuid()
+        {
             return Err(conflict("it was dropped and made anew"));
         }
         let schema = onto.schema().as_ref().clone();

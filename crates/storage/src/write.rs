@@ -17,6 +17,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::WriterProperties;
 
+use crate::files::busy;
 use crate::partition::Partitioner;
 use crate::statistics::{count_nans, of_file};
 use crate::{Lake, Result, StorageError};
@@ -129,9 +130,9 @@ impl DataWriter {
             let Some(file) = self.open.get_mut(&partition) else { continue };
             file.decoded_bytes += rows.get_array_memory_size();
             count_nans(rows.schema_ref().fields(), rows.columns(), &mut file.nans);
-            file.writer.write(&rows)?;
+            busy(|| file.writer.write(&rows))?;
             if file.writer.in_progress_size() > ROW_GROUP_BYTES {
-                file.writer.flush()?;
+                busy(|| file.writer.flush())?;
             }
             if file.decoded_bytes >= DATA_FILE_BYTES_TARGET {
                 self.close(&partition).await?;
@@ -157,7 +158,7 @@ impl DataWriter {
 
     async fn close(&mut self, partition: &Struct) -> Result<()> {
         let Some(file) = self.open.remove(partition) else { return Ok(()) };
-        let metadata = file.writer.close()?;
+        let metadata = busy(|| file.writer.close())?;
         let content = file.buffer.take();
         let path = self.names.next(&self.lake, "data", ".parquet");
         let size = content.len() as u64;

@@ -14,16 +14,11 @@ use storage::{PartitionField, RewritePolicy, SchemaEdit, Transform, WriteMode};
 use crate::changes::every_type;
 use crate::world::{World, batch, delete, environment, name, numbers, upsert, words};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pyiceberg_reads.py");
+const READS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pyiceberg_reads.py");
+const WRITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pyiceberg_writes.py");
 
 #[tokio::test]
 async fn pyiceberg_reads_the_same_rows_after_each_kind_of_change() {
-    let Ok(python) = std::env::var("FIVEPLY_PYTHON") else {
-        panic!(
-            "FIVEPLY_PYTHON is not set; make a Python environment with \
-             `pip install 'pyiceberg[sql-sqlite,pyarrow]'` and name its interpreter"
-        );
-    };
     let world = World::new().await;
     let mut tables = serde_json::Map::new();
     write_simple(&world, &mut tables).await;
@@ -35,7 +30,52 @@ async fn pyiceberg_reads_the_same_rows_after_each_kind_of_change() {
     let path = world.folder.path().join("expectations.json");
     write_file(&path, &expectations.to_string());
     let ledger = world.folder.path().join("ledger.db");
-    let output = Command::new(python).arg(SCRIPT).arg(&ledger).arg(&path).output().unwrap();
+    run(READS, &[&ledger, &path]);
+}
+
+/// What another engine wrote is read right, counted right, and changed further.
+#[tokio::test]
+async fn what_pyiceberg_wrote_is_read_and_changed_further() {
+    let mut world = World::new().await;
+    let (appended, deleted, partitioned) = (name("appended"), name("deleted"), name("partitioned"));
+    world.write(&appended, WriteMode::Append, words(&[(1, "one")])).await;
+    let rows: Vec<(i64, &str)> = (0..40).map(|id| (id, "word")).collect();
+    world.write(&deleted, WriteMode::Append, words(&rows)).await;
+    let mut options = world.options();
+    options.rewrite = RewritePolicy { small_file_bytes: 0, deleted_percent: 90 };
+    let mut stage = world.stage_with(&deleted, delete(&["id"]), options).await;
+    stage.write(numbers([0, 1])).await.unwrap();
+    world.publish(&stage.finish().await.unwrap()).await;
+    let mut options = world.options();
+    options.partition = Some(vec![PartitionField::new("word", Transform::Identity)]);
+    let mut stage = world.stage_with(&partitioned, WriteMode::Append, options).await;
+    stage.write(words(&[(1, "one"), (51, "old")])).await.unwrap();
+    world.publish(&stage.finish().await.unwrap()).await;
+    run(WRITES, &[&world.folder.path().join("ledger.db")]);
+    world.reopen().await;
+    assert_eq!(world.rows(&appended).await, ["1|one", "50|fifty", "51|fifty-one"]);
+    assert_eq!(world.table(&appended).await.unwrap().commit_id(), None, "a foreign version");
+    assert_eq!(world.rows(&deleted).await.len(), 40 - 2 - 1 + 1);
+    for table in [&appended, &deleted, &partitioned] {
+        let before = world.table(table).await.unwrap().row_count();
+        let rows = words(&[(51, "changed"), (60, "new")]);
+        let staged = world.write(table, upsert(&["id"]), rows).await;
+        assert_eq!((staged.merge.updated, staged.merge.inserted), (1, 1), "{table}");
+        // Two rows of the partitioned table had the key; one row has it now.
+        let doubled = u64::from(table == &partitioned);
+        assert_eq!(staged.account.after, before + 1 - doubled);
+    }
+    assert_eq!(world.rows(&partitioned).await, ["1|one", "50|fifty", "51|changed", "60|new"]);
+}
+
+fn run(script: &str, arguments: &[&Path]) {
+    let Ok(python) = std::env::var("FIVEPLY_PYTHON") else {
+        panic!(
+            "FIVEPLY_PYTHON is not set; make a Python environment with \
+             `pip install 'pyiceberg[sql-sqlite,pyarrow]'` and name its interpreter"
+        );
+    };
+    let output = Command::new(python).arg(script).args(arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{complaint}");
