@@ -131,7 +131,7 @@ impl<'i> Assembly<'i, '_> {
 
     fn report_unused(&mut self, patch: &Patch) {
         let key = (patch.place.package.clone(), patch.kind.word(), patch.name.clone());
-        if self.used.contains(&key) || patch.relation.is_some() {
+        if self.used.contains(&key) || patch.relation.is_some() || !patch.versions.is_empty() {
             return;
         }
         let word = patch.kind.word();
@@ -166,20 +166,16 @@ impl<'i> Assembly<'i, '_> {
     fn node(&mut self, outline: Outline<'_>, facts: &Facts, settings: Map<String, Json>) -> Node {
         let what = format!("{} \"{}\"", outline.kind.word(), outline.name);
         let config = NodeConfig::from_merged(settings, &what, &outline.span, self.diagnostics);
+        let place = facts.span.clone().unwrap_or_else(|| outline.span.clone());
         let group = config.all.get("group").and_then(Json::as_str).map(str::to_owned);
         let meta = config::meta(&config.all);
         let owner = facts
             .owner
             .clone()
             .or_else(|| crate::properties::owner_of_meta(config.all.get("meta")))
-            .or_else(|| self.group_owner(outline.package, group.as_deref(), &outline.span));
-        let description = docs::fill(
-            &facts.description,
-            outline.package,
-            &self.docs,
-            &outline.span,
-            self.diagnostics,
-        );
+            .or_else(|| self.group_owner(outline.package, group.as_deref(), &place));
+        let description =
+            docs::fill(&facts.description, outline.package, &self.docs, &place, self.diagnostics);
         Node {
             id: NodeId::new(format!(
                 "{}.{}.{}",

@@ -21,7 +21,6 @@ codes! {
     UNKNOWN_KEY = "E0008", "A key that nothing reads, most often a typing mistake.";
     MISSING_KEY = "E0009", "A key that must be there is absent.";
     WRONG_VALUE = "E0010", "A value is none of those its key accepts.";
-    YAML_TEMPLATE = "E0011", "The Jinja inside a YAML value does not render.";
     PACKAGE_MISSING = "E0012", "A package is declared and not installed.";
     PACKAGE_NAME_TAKEN = "E0013", "Two packages have one name.";
     TARGET_MISSING = "E0014", "The profile or its target does not exist.";
@@ -50,9 +49,7 @@ codes! {
     JINJA_BLOCK = "E0038", "A Jinja block is opened and not closed, or has no name.";
     MACRO_TWICE = "E0039", "One package defines one macro twice.";
     COMPILE_UNSUPPORTED = "E0040", "A node of this kind has no SQL to compile.";
-    EPHEMERAL_MISSING = "E0041", "An ephemeral parent cannot be compiled.";
     GROUP_MISSING = "E0042", "A node names a group that does not exist.";
-    VERSION_REQUIRED = "E0043", "The project asks for another version of dbt.";
     DOCS_MISSING = "E0044", "A description names a docs block that does not exist.";
     INGEST_FILE = "E0100", "A file in ingest/ does not describe a source.";
     JINJA_SYNTAX = "E0300", "A template breaks Jinja's grammar.";

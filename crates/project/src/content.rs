@@ -213,7 +213,6 @@ impl Content {
             let one = properties::read(&place, &value, diagnostics);
             all.patches.extend(one.patches);
             all.sources.extend(one.sources);
-            all.macros.extend(one.macros);
             all.groups.extend(one.groups);
             all.declared.extend(one.declared);
         }

@@ -138,7 +138,7 @@ fn load(
     // Keys that only newer or older versions know are the package author's affair.
     let mut own = Vec::new();
     templates::render(&mut value, renderer, "", late, Severity::Warning, &mut own);
-    let file = project_file::read(&file, &value, &mut own);
+    let file = project_file::read(&value, &mut own);
     diagnostics.extend(own.into_iter().filter(Diagnostic::is_error));
     Some(Package { folder: package.to_owned(), file: file? })
 }

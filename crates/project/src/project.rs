@@ -28,6 +28,8 @@ use crate::{codes, config_tree, resolve, templates};
 pub struct Project {
     /// Its name.
     pub name: String,
+    /// Its own version, as it says.
+    pub version: Option<String>,
     /// Its folder.
     pub root: PathBuf,
     /// `fiveply.yml`.
@@ -139,7 +141,7 @@ impl Opening<'_> {
         let early = self.renderer(&ground, "", Arc::clone(&empty_library()), BTreeMap::new());
         let late = templates::LATE_IN_PROJECT;
         templates::render(&mut value, &early, "", late, Severity::Error, diagnostics);
-        let root = project_file::read(&file, &value, diagnostics)?;
+        let root = project_file::read(&value, diagnostics)?;
         let root = Package { folder: String::new(), file: root };
         let packages = package::load_all(self.folder, root, &early, diagnostics);
         Some(self.assemble(ground, &packages, diagnostics))
@@ -291,6 +293,7 @@ impl Opening<'_> {
         self.report_unread(diagnostics);
         Project {
             name: root.name.clone(),
+            version: root.version.clone(),
             root: self.folder.root.to_path_buf(),
             settings: ground.settings,
             dialect: ground.dialect,

@@ -1,9 +1,8 @@
 //! `dbt_project.yml` of the project and of every package.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use base::{Diagnostic, SourceFile, Span};
+use base::{Diagnostic, Span};
 use serde_json::{Map, Value as Json};
 
 use crate::node::NodeKind;
@@ -12,10 +11,8 @@ use crate::yaml::{Data, Fields, Value};
 /// What one `dbt_project.yml` says.
 #[derive(Clone, Debug)]
 pub(crate) struct ProjectFile {
-    pub(crate) file: Arc<SourceFile>,
     pub(crate) name: String,
     pub(crate) version: Option<String>,
-    pub(crate) profile: Option<String>,
     pub(crate) paths: ResourcePaths,
     /// Folder of installed packages.
     pub(crate) packages_folder: String,
@@ -27,7 +24,6 @@ pub(crate) struct ProjectFile {
     pub(crate) on_run_end: Vec<(String, Span)>,
     pub(crate) flags: Map<String, Json>,
     pub(crate) query_comment: Option<Json>,
-    pub(crate) require_dbt_version: Vec<String>,
 }
 
 /// Folders of a package, relative to it.
@@ -73,18 +69,12 @@ pub(crate) fn tree_key(kind: NodeKind) -> Option<&'static str> {
 }
 
 /// Reads the file, its Jinja rendered. Without a usable name there is no project.
-pub(crate) fn read(
-    file: &Arc<SourceFile>,
-    value: &Value,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<ProjectFile> {
+pub(crate) fn read(value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<ProjectFile> {
     let mut fields = Fields::open(value, "dbt_project.yml", diagnostics)?;
     let name = fields.required_text("name")?;
     let paths = resource_paths(&mut fields);
     let project = ProjectFile {
-        file: Arc::clone(file),
         version: fields.text("version"),
-        profile: fields.text("profile"),
         packages_folder: fields
             .text("packages-install-path")
             .or_else(|| fields.text("modules-path"))
@@ -96,11 +86,12 @@ pub(crate) fn read(
         on_run_end: operations(fields.value("on-run-end")),
         flags: fields.mapping("flags").map(crate::yaml::Mapping::to_json).unwrap_or_default(),
         query_comment: fields.value("query-comment").map(Value::to_json),
-        require_dbt_version: fields.texts("require-dbt-version"),
         name,
         paths,
     };
     for accepted in [
+        "profile",
+        "require-dbt-version",
         "config-version",
         "asset-paths",
         "function-paths",

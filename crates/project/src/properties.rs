@@ -20,7 +20,6 @@ pub(crate) use source::SourceTable;
 pub(crate) struct Properties {
     pub(crate) patches: Vec<Patch>,
     pub(crate) sources: Vec<SourceTable>,
-    pub(crate) macros: Vec<MacroPatch>,
     pub(crate) groups: Vec<Group>,
     pub(crate) declared: Vec<Declared>,
 }
@@ -58,6 +57,8 @@ pub(crate) struct Facts {
     /// `config:` and the settings that may also stand beside it.
     pub(crate) config: Map<String, Json>,
     pub(crate) owner: Option<Owner>,
+    /// Where it is said.
+    pub(crate) span: Option<Span>,
 }
 
 /// One version of a model.
@@ -87,20 +88,12 @@ pub(crate) struct TestDeclaration {
     pub(crate) column_tags: Vec<String>,
 }
 
-/// What a file says about a macro.
-#[derive(Clone, Debug)]
-pub(crate) struct MacroPatch {
-    pub(crate) name: String,
-    pub(crate) description: String,
-}
-
 /// A group of models with an owner.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) package: String,
     pub(crate) name: String,
     pub(crate) owner: Option<Owner>,
-    pub(crate) span: Span,
 }
 
 /// Reads one properties file, its early Jinja rendered.
@@ -127,7 +120,10 @@ pub(crate) fn read(place: &Place, value: &Value, diagnostics: &mut Vec<Diagnosti
         properties.sources.extend(source::read(place, item, fields.diagnostics()));
     }
     for item in fields.list("macros") {
-        properties.macros.extend(macro_patch(item, fields.diagnostics()));
+        // Descriptions of macros are for docs alone; a nameless one is still a mistake.
+        if let Some(mut fields) = Fields::open(item, "a macro", fields.diagnostics()) {
+            fields.required("name");
+        }
     }
     for item in fields.list("groups") {
         properties.groups.extend(group(place, item, fields.diagnostics()));
@@ -209,7 +205,12 @@ pub(super) fn facts(fields: &mut Fields<'_, '_>) -> Facts {
     }
     let owner = fields.value("owner").and_then(|value| owner(value, fields.diagnostics()));
     let owner = owner.or_else(|| owner_of_meta(settings.get("meta")));
-    Facts { description: fields.text("description").unwrap_or_default(), config: settings, owner }
+    Facts {
+        description: fields.text("description").unwrap_or_default(),
+        config: settings,
+        owner,
+        span: Some(fields.span().clone()),
+    }
 }
 
 /// `+materialized` inside a config block means `materialized`.
@@ -347,12 +348,6 @@ fn versions(fields: &mut Fields<'_, '_>) -> Vec<Version> {
     found
 }
 
-fn macro_patch(item: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<MacroPatch> {
-    let mut fields = Fields::open(item, "a macro", diagnostics)?;
-    let name = fields.required_text("name")?;
-    Some(MacroPatch { name, description: fields.text("description").unwrap_or_default() })
-}
-
 fn group(place: &Place, item: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<Group> {
     let mut fields = Fields::open(item, "a group", diagnostics)?;
     let name = fields.required_text("name")?;
@@ -362,5 +357,5 @@ fn group(place: &Place, item: &Value, diagnostics: &mut Vec<Diagnostic>) -> Opti
         fields.entry(accepted);
     }
     fields.finish_leniently();
-    Some(Group { package: place.package.clone(), name, owner, span: item.span.clone() })
+    Some(Group { package: place.package.clone(), name, owner })
 }

@@ -21,6 +21,7 @@ pub(crate) fn graph(
     for node in &mut nodes {
         node.relation = namer.relation(node, diagnostics);
     }
+    say_once_about_databases(&nodes, namer.environment(), diagnostics);
     let mut graph = Graph::new(root_package, nodes);
     let mut edges: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
     for (id, node) in &graph.nodes {
@@ -37,6 +38,25 @@ pub(crate) fn graph(
     }
     report_clashes(&graph, diagnostics);
     graph
+}
+
+/// The database is always the environment; what a project says else is accepted and said once.
+fn say_once_about_databases(nodes: &[Node], environment: &str, diagnostics: &mut Vec<Diagnostic>) {
+    let elsewhere = |node: &&Node| {
+        let database = node.config.database.as_deref();
+        node.config.enabled && database.is_some_and(|database| database != environment)
+    };
+    let mut found = nodes.iter().filter(elsewhere);
+    let Some(first) = found.next() else { return };
+    let message = format!(
+        "config \"database\" of {} nodes has no effect: tables live in the environment \"{environment}\"",
+        found.count() + 1
+    );
+    diagnostics.push(
+        Diagnostic::warning(codes::UNSUPPORTED_CONFIG, message)
+            .at(first.span.clone(), "one of them")
+            .help("Use \"schema\" to keep tables apart."),
+    );
 }
 
 fn parents(graph: &Graph, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> BTreeSet<NodeId> {
@@ -96,7 +116,13 @@ fn ref_problem(
                 }
                 None => format!("{} refs \"{name}\", which does not exist", shown(node)),
             };
-            let hint = suggest::did_you_mean(name, graph.referable_names()).unwrap_or_else(|| {
+            let elsewhere = call.package.as_ref().and_then(|_| {
+                let bare = RefCall { package: None, ..call.clone() };
+                let found = graph.find_ref(&bare, &node.package).ok()?;
+                Some(format!("Did you mean ref('{}', '{name}')?", found.package))
+            });
+            let near = elsewhere.or_else(|| suggest::did_you_mean(name, graph.referable_names()));
+            let hint = near.unwrap_or_else(|| {
                 let as_source = graph.source_names().find(|(_, table)| table == name);
                 as_source.map_or_else(
                     || format!("Add {name}.sql to the models, or correct the name."),
@@ -186,9 +212,9 @@ fn report_cycle(graph: &Graph, cycle: &[NodeId]) -> Option<Diagnostic> {
     let first = graph.nodes.get(cycle.first()?)?;
     let message = format!("nodes depend on each other in a circle: {}", names.join(" -> "));
     let mut problem = Diagnostic::error(codes::CYCLE, message);
-    // The walk goes from a node to who refs it: each label stands at the `ref` that closes a step.
+    // The walk goes from a node to what it refs: each label stands at the `ref` of its step.
     for pair in cycle.windows(2) {
-        let (parent, child) = (graph.nodes.get(&pair[0])?, graph.nodes.get(&pair[1])?);
+        let (child, parent) = (graph.nodes.get(&pair[0])?, graph.nodes.get(&pair[1])?);
         let place = child
             .refs
             .iter()
