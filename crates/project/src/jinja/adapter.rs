@@ -9,12 +9,11 @@ use crate::jinja::agate::TableObject;
 use crate::jinja::arguments::{Arguments, text_of};
 use crate::jinja::call::MacroObject;
 use crate::jinja::collections::{List, dict_of, invalid};
+use crate::jinja::column_object::{ColumnClass, ColumnObject};
 use crate::jinja::context::Context;
-use crate::jinja::objects::{
-    ColumnClass, ColumnObject, RelationClass, RelationObject, answer, relation_class,
-};
+use crate::jinja::objects::{RelationClass, RelationObject, relation_class};
 use crate::jinja::signal::{Raised, raise};
-use crate::jinja::value::to_json;
+use crate::jinja::value::{from_json, to_json};
 use crate::jinja::{AdapterCall, Column, Failure, Relation, Table};
 
 /// The `adapter` variable.
@@ -189,7 +188,7 @@ impl Adapter {
             arguments: positional.iter().map(to_json).collect(),
             named: named.iter().map(|(name, value)| (name.clone(), to_json(value))).collect(),
         };
-        Ok(answer(&self.0.host.adapter(&call)?))
+        Ok(from_json(&self.0.host.adapter(&call)?))
     }
 }
 

@@ -9,7 +9,8 @@ use minijinja::{Error, State, Value};
 
 use crate::jinja::arguments::{Arguments, text_of};
 use crate::jinja::collections::{List, dict_of, invalid, items, unknown_method};
-use crate::jinja::datetime::{DateObject, DateTimeObject, TimeObject};
+use crate::jinja::datetime::{DateObject, DateTimeObject};
+use crate::jinja::timedelta::TimeObject;
 use crate::jinja::{Cell, Table, TableColumn};
 
 /// A cell as a template value.

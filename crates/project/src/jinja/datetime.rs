@@ -14,14 +14,15 @@ use minijinja::{Error, State, Value};
 
 use crate::jinja::arguments::Arguments;
 use crate::jinja::collections::{invalid, unknown_method};
+use crate::jinja::timedelta::{DeltaObject, TimeObject};
 
 /// A time zone as attached to a datetime: pytz attaches one fixed offset of a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Zone {
     /// The zone, unless it is a plain offset.
-    tz: Option<Tz>,
-    offset_seconds: i32,
-    name: String,
+    pub(crate) tz: Option<Tz>,
+    pub(crate) offset_seconds: i32,
+    pub(crate) name: String,
 }
 
 impl Zone {
@@ -31,7 +32,7 @@ impl Zone {
 
     /// `pytz.timezone(name)`: until it is localized, the zone's first known offset, which is
     /// the local mean time of its city.
-    fn named(name: &str) -> Result<Self, Error> {
+    pub(crate) fn named(name: &str) -> Result<Self, Error> {
         let tz: Tz =
             name.parse().map_err(|_| invalid(format!("time zone {name:?} is not known")))?;
         let earliest =
@@ -71,7 +72,7 @@ impl Zone {
         }
     }
 
-    fn offset_text(&self, colon: &str) -> String {
+    pub(crate) fn offset_text(&self, colon: &str) -> String {
         let (sign, seconds) = if self.offset_seconds < 0 {
             ('-', -self.offset_seconds)
         } else {
@@ -81,12 +82,16 @@ impl Zone {
     }
 }
 
-fn debug_plain(f: &mut fmt::Formatter<'_>, name: &str, parts: &[String]) -> fmt::Result {
+pub(crate) fn debug_plain(f: &mut fmt::Formatter<'_>, name: &str, parts: &[String]) -> fmt::Result {
     write!(f, "datetime.{name}({})", parts.join(", "))
 }
 
 /// Formats with Python's directives; a wrong one is an error, never a panic.
-fn strftime(time: NaiveDateTime, zone: Option<&Zone>, format: &str) -> Result<String, Error> {
+pub(crate) fn strftime(
+    time: NaiveDateTime,
+    zone: Option<&Zone>,
+    format: &str,
+) -> Result<String, Error> {
     let format = format
         .replace("%f", "%6f")
         .replace("%z", &zone.map(|zone| zone.offset_text("")).unwrap_or_default())
@@ -100,8 +105,8 @@ fn strftime(time: NaiveDateTime, zone: Option<&Zone>, format: &str) -> Result<St
 /// `datetime.datetime`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct DateTimeObject {
-    local: NaiveDateTime,
-    zone: Option<Zone>,
+    pub(crate) local: NaiveDateTime,
+    pub(crate) zone: Option<Zone>,
 }
 
 impl DateTimeObject {
@@ -130,7 +135,7 @@ impl DateTimeObject {
         text
     }
 
-    fn moved_to(&self, zone: &Zone) -> Self {
+    pub(crate) fn moved_to(&self, zone: &Zone) -> Self {
         let moment = self.as_utc();
         let zone = zone.at_utc(moment);
         let local = moment
@@ -159,14 +164,14 @@ impl DateTimeObject {
     }
 }
 
-fn naive(parts: [u32; 7]) -> Result<NaiveDateTime, Error> {
+pub(crate) fn naive(parts: [u32; 7]) -> Result<NaiveDateTime, Error> {
     let [year, month, day, hour, minute, second, micro] = parts;
     NaiveDate::from_ymd_opt(i32::try_from(year).unwrap_or(0), month, day)
         .and_then(|date| date.and_hms_micro_opt(hour, minute, second, micro))
         .ok_or_else(|| invalid("no such date or time"))
 }
 
-fn zone_of(value: &Value) -> Option<Zone> {
+pub(crate) fn zone_of(value: &Value) -> Option<Zone> {
     value.downcast_object_ref::<ZoneObject>().map(|zone| zone.0.clone())
 }
 
@@ -284,7 +289,7 @@ impl Object for DateTimeObject {
 
 /// `datetime.date`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DateObject(NaiveDate);
+pub(crate) struct DateObject(pub(crate) NaiveDate);
 
 impl DateObject {
     pub(crate) fn value(date: NaiveDate) -> Value {
@@ -341,173 +346,9 @@ impl Object for DateObject {
     }
 }
 
-/// `datetime.time`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TimeObject(NaiveTime);
-
-impl TimeObject {
-    pub(crate) fn value(time: NaiveTime) -> Value {
-        Value::from_object(Self(time))
-    }
-
-    fn text(self) -> String {
-        let micros = self.0.nanosecond() / 1_000;
-        let text = self.0.format("%H:%M:%S").to_string();
-        if micros > 0 { format!("{text}.{micros:06}") } else { text }
-    }
-}
-
-impl fmt::Debug for TimeObject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug_plain(f, "time", &[self.0.hour().to_string(), self.0.minute().to_string()])
-    }
-}
-
-impl Object for TimeObject {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        Some(match key.as_str()? {
-            "hour" => Value::from(self.0.hour()),
-            "minute" => Value::from(self.0.minute()),
-            "second" => Value::from(self.0.second()),
-            "microsecond" => Value::from(self.0.nanosecond() / 1_000),
-            _ => return None,
-        })
-    }
-
-    fn call_method(
-        self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
-        method: &str,
-        args: &[Value],
-    ) -> Result<Value, Error> {
-        match method {
-            "strftime" => {
-                let format = Arguments::new(args).text("format")?;
-                let day = NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default();
-                strftime(day.and_time(self.0), None, &format).map(Value::from)
-            }
-            "isoformat" => Ok(Value::from(self.text())),
-            _ => Err(unknown_method()),
-        }
-    }
-
-    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
-        Some(self.0.cmp(&other.downcast_ref::<Self>()?.0))
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
-    }
-}
-
-/// `datetime.timedelta`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DeltaObject(Duration);
-
-impl DeltaObject {
-    pub(crate) fn value(delta: Duration) -> Value {
-        Value::from_object(Self(delta))
-    }
-
-    /// Days, seconds of the day and microseconds: the last two never negative, as in Python.
-    fn parts(self) -> (i64, i64, i64) {
-        let micros = self.0.num_microseconds().unwrap_or(i64::MAX);
-        let days = micros.div_euclid(86_400_000_000);
-        let rest = micros.rem_euclid(86_400_000_000);
-        (days, rest / 1_000_000, rest % 1_000_000)
-    }
-
-    fn of(args: &[Value]) -> Result<Value, Error> {
-        const UNITS: [(&str, f64); 7] = [
-            ("days", 86_400e6),
-            ("seconds", 1e6),
-            ("microseconds", 1.0),
-            ("milliseconds", 1e3),
-            ("minutes", 60e6),
-            ("hours", 3_600e6),
-            ("weeks", 604_800e6),
-        ];
-        let mut arguments = Arguments::new(args);
-        let mut micros = 0.0;
-        for (name, factor) in UNITS {
-            if let Some(value) = arguments.optional(name) {
-                micros += f64::try_from(value)? * factor;
-            }
-        }
-        if micros.abs() > 8.64e19 / 2.0 || !micros.is_finite() {
-            return Err(invalid("the timedelta is too large"));
-        }
-        Ok(Self::value(Duration::microseconds(micros.round() as i64)))
-    }
-}
-
-impl fmt::Debug for DeltaObject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, seconds, micros) = self.parts();
-        let mut parts = Vec::new();
-        for (name, value) in [("days", days), ("seconds", seconds), ("microseconds", micros)] {
-            if value != 0 {
-                parts.push(format!("{name}={value}"));
-            }
-        }
-        if parts.is_empty() {
-            parts.push("0".to_owned());
-        }
-        debug_plain(f, "timedelta", &parts)
-    }
-}
-
-impl Object for DeltaObject {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let (days, seconds, micros) = self.parts();
-        Some(Value::from(match key.as_str()? {
-            "days" => days,
-            "seconds" => seconds,
-            "microseconds" => micros,
-            _ => return None,
-        }))
-    }
-
-    fn call_method(
-        self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
-        method: &str,
-        _args: &[Value],
-    ) -> Result<Value, Error> {
-        match method {
-            "total_seconds" => {
-                let micros = self.0.num_microseconds().unwrap_or(i64::MAX);
-                Ok(Value::from(micros as f64 / 1e6))
-            }
-            _ => Err(unknown_method()),
-        }
-    }
-
-    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
-        Some(self.0.cmp(&other.downcast_ref::<Self>()?.0))
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, seconds, micros) = self.parts();
-        if days != 0 {
-            write!(f, "{days} day{}, ", if days.abs() == 1 { "" } else { "s" })?;
-        }
-        write!(f, "{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
-        if micros > 0 { write!(f, ".{micros:06}") } else { Ok(()) }
-    }
-}
-
 /// A time zone.
 #[derive(Debug)]
-pub(crate) struct ZoneObject(Zone);
+pub(crate) struct ZoneObject(pub(crate) Zone);
 
 impl Object for ZoneObject {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -586,167 +427,4 @@ pub(crate) fn sub(left: &Value, right: &Value) -> Option<Result<Value, Error>> {
     let a = left.downcast_object_ref::<DateObject>()?;
     let b = right.downcast_object_ref::<DateObject>()?;
     Some(Ok(DeltaObject::value(a.0 - b.0)))
-}
-
-/// A class of the `datetime` module, or one of its class methods' homes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Class {
-    /// `datetime.datetime`.
-    DateTime,
-    /// `datetime.date`.
-    Date,
-    /// `datetime.time`.
-    Time,
-    /// `datetime.timedelta`.
-    Delta,
-}
-
-fn parts(arguments: &mut Arguments, names: &[(&str, u32)]) -> Vec<u32> {
-    names
-        .iter()
-        .map(|(name, default)| {
-            let given = arguments.optional(name).and_then(|value| value.as_i64());
-            given.and_then(|value| u32::try_from(value).ok()).unwrap_or(*default)
-        })
-        .collect()
-}
-
-/// Makes an instance: `datetime(2026, 1, 31)`.
-pub(crate) fn construct(class: Class, args: &[Value]) -> Result<Value, Error> {
-    let mut arguments = Arguments::new(args);
-    const DAY: [(&str, u32); 3] = [("year", 0), ("month", 0), ("day", 0)];
-    const CLOCK: [(&str, u32); 4] = [("hour", 0), ("minute", 0), ("second", 0), ("microsecond", 0)];
-    match class {
-        Class::DateTime => {
-            let day = parts(&mut arguments, &DAY);
-            let clock = parts(&mut arguments, &CLOCK);
-            let local = naive([day[0], day[1], day[2], clock[0], clock[1], clock[2], clock[3]])?;
-            let zone = arguments.optional("tzinfo").as_ref().and_then(zone_of);
-            Ok(Value::from_object(DateTimeObject { local, zone }))
-        }
-        Class::Date => {
-            let day = parts(&mut arguments, &DAY);
-            naive([day[0], day[1], day[2], 0, 0, 0, 0]).map(|time| DateObject::value(time.date()))
-        }
-        Class::Time => {
-            let clock = parts(&mut arguments, &CLOCK);
-            naive([1, 1, 1, clock[0], clock[1], clock[2], clock[3]])
-                .map(|time| TimeObject::value(time.time()))
-        }
-        Class::Delta => DeltaObject::of(args),
-    }
-}
-
-fn parse_iso(text: &str) -> Result<Value, Error> {
-    let wrong = || invalid(format!("invalid isoformat string: {text:?}"));
-    if let Ok(moment) = DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1)) {
-        let seconds = moment.offset().local_minus_utc();
-        let mut zone = Zone { tz: None, offset_seconds: seconds, name: String::new() };
-        zone.name =
-            if seconds == 0 { "UTC".to_owned() } else { format!("UTC{}", zone.offset_text(":")) };
-        return Ok(Value::from_object(DateTimeObject {
-            local: moment.naive_local(),
-            zone: Some(zone),
-        }));
-    }
-    let text = text.replacen(' ', "T", 1);
-    for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"] {
-        if let Ok(local) = NaiveDateTime::parse_from_str(&text, format) {
-            return Ok(DateTimeObject::naive(local));
-        }
-    }
-    let date = NaiveDate::parse_from_str(&text, "%Y-%m-%d").map_err(|_| wrong())?;
-    Ok(DateTimeObject::naive(date.and_time(NaiveTime::MIN)))
-}
-
-fn strptime(text: &str, format: &str) -> Result<Value, Error> {
-    let own = format.replace("%f", "%6f").replace(".%6f", "%.f");
-    if format.contains("%z")
-        && let Ok(moment) = DateTime::parse_from_str(text, &own)
-    {
-        let seconds = moment.offset().local_minus_utc();
-        let zone = Zone { tz: None, offset_seconds: seconds, name: "UTC".to_owned() };
-        return Ok(Value::from_object(DateTimeObject {
-            local: moment.naive_local(),
-            zone: Some(zone),
-        }));
-    }
-    NaiveDateTime::parse_from_str(text, &own)
-        .or_else(|_| {
-            NaiveDate::parse_from_str(text, &own).map(|date| date.and_time(NaiveTime::MIN))
-        })
-        .or_else(|_| {
-            NaiveDate::parse_from_str(&format!("{text} 1"), &format!("{own} %d"))
-                .map(|date| date.and_time(NaiveTime::MIN))
-        })
-        .map(DateTimeObject::naive)
-        .map_err(|_| invalid(format!("time data {text:?} does not match format {format:?}")))
-}
-
-/// A class method: `datetime.strptime(...)`, `date.today()`. `now` is the run's start, so that a
-/// render can be repeated.
-pub(crate) fn class_method(
-    class: Class,
-    now: DateTime<Utc>,
-    method: &str,
-    args: &[Value],
-) -> Result<Value, Error> {
-    let mut arguments = Arguments::new(args);
-    match (class, method) {
-        (Class::DateTime, "now") => {
-            let zone = arguments.optional("tz").as_ref().and_then(zone_of);
-            let utc = DateTimeObject { local: now.naive_utc(), zone: None };
-            Ok(match zone {
-                Some(zone) => Value::from_object(utc.moved_to(&zone)),
-                None => Value::from_object(utc),
-            })
-        }
-        (Class::DateTime, "utcnow" | "today") => Ok(DateTimeObject::naive(now.naive_utc())),
-        (Class::Date, "today") => Ok(DateObject::value(now.date_naive())),
-        (Class::DateTime, "strptime") => {
-            let text = arguments.text("date_string")?;
-            strptime(&text, &arguments.text("format")?)
-        }
-        (Class::DateTime, "fromisoformat") => parse_iso(&arguments.text("date_string")?),
-        (Class::Date, "fromisoformat") => {
-            let text = arguments.text("date_string")?;
-            let date = NaiveDate::parse_from_str(&text, "%Y-%m-%d");
-            date.map(DateObject::value)
-                .map_err(|_| invalid(format!("invalid isoformat string: {text:?}")))
-        }
-        (Class::DateTime, "fromtimestamp" | "utcfromtimestamp") => {
-            let seconds = f64::try_from(arguments.required("timestamp")?)?;
-            let zone = arguments.optional("tz").as_ref().and_then(zone_of);
-            let moment = DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
-                .ok_or_else(|| invalid("the timestamp is out of range"))?;
-            let utc = DateTimeObject { local: moment.naive_utc(), zone: None };
-            Ok(match zone {
-                Some(zone) => Value::from_object(utc.moved_to(&zone)),
-                None => Value::from_object(utc),
-            })
-        }
-        (Class::DateTime, "combine") => {
-            let (date, time) = (arguments.required("date")?, arguments.required("time")?);
-            let date = date.downcast_object_ref::<DateObject>().ok_or_else(|| invalid("a date"))?;
-            let time = time.downcast_object_ref::<TimeObject>().ok_or_else(|| invalid("a time"))?;
-            Ok(DateTimeObject::naive(date.0.and_time(time.0)))
-        }
-        (Class::DateTime, _) => Err(unknown_method()),
-        (Class::Date, _) => Err(unknown_method()),
-        (Class::Time, _) => Err(unknown_method()),
-        (Class::Delta, _) => Err(unknown_method()),
-    }
-}
-
-/// `pytz.timezone(name)`.
-pub(crate) fn timezone(name: &str) -> Result<Value, Error> {
-    if name.eq_ignore_ascii_case("utc") {
-        return Ok(utc_zone());
-    }
-    Zone::named(name).map(|zone| Value::from_object(ZoneObject(zone)))
-}
-
-/// `pytz.utc`.
-pub(crate) fn utc_zone() -> Value {
-    Value::from_object(ZoneObject(Zone::utc()))
 }

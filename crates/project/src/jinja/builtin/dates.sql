@@ -23,7 +23,7 @@
     {{ from_date_or_timestamp }} + ((interval '1 {{ datepart }}') * ({{ interval }}))
 {%- endmacro %}
 {% macro duckdb__dateadd(datepart, interval, from_date_or_timestamp) -%}
-    date_add({{ from_date_or_timestamp }}, interval ({{ interval }}) {{ datepart }})
+    ({{ from_date_or_timestamp }} + cast({{ interval }} as bigint) * interval 1 {{ datepart }})
 {%- endmacro %}
 
 {% macro datediff(first_date, second_date, datepart) -%}
@@ -37,7 +37,7 @@
     )
 {%- endmacro %}
 {% macro duckdb__datediff(first_date, second_date, datepart) -%}
-    date_diff('{{ datepart }}', {{ first_date }}::timestamp, {{ second_date }}::timestamp )
+    (date_diff('{{ datepart }}', {{ first_date }}::timestamp, {{ second_date }}::timestamp ))
 {%- endmacro %}
 {% macro postgres__datediff(first_date, second_date, datepart) -%}
   {%- set first = '(' ~ first_date ~ ')' -%}

@@ -34,9 +34,6 @@
 {% macro default__safe_cast(field, type) -%}
     cast({{ field }} as {{ type }})
 {%- endmacro %}
-{% macro duckdb__safe_cast(field, type) -%}
-    try_cast({{ field }} as {{ type }})
-{%- endmacro %}
 
 {% macro cast_bool_to_text(field) -%}
   {{ adapter.dispatch('cast_bool_to_text', 'dbt')(field) }}

@@ -74,7 +74,7 @@ fn relations_render_and_are_mappings() {
         ("{{ this is mapping }} {{ this.metadata.type }}", "True DuckDBRelation"),
         ("{{ this.incorporate(path={'identifier': 'x'}, type='view').is_view }}", "True"),
         ("{{ api.Relation.create(schema='s', identifier='i') }}", "\"s\".\"i\""),
-        ("{{ this.information_schema('columns') }}", "\"dev\".information_schema.columns"),
+        ("{{ this.information_schema('columns') }}", "\"dev\".INFORMATION_SCHEMA.columns"),
         (
             "{{ adapter.get_columns_in_relation(this) | map(attribute='name') | join(',') }}",
             "id,name",
@@ -217,12 +217,12 @@ fn the_map_leads_back_through_macros() {
 fn cross_database_macros_speak_the_dialect() {
     let cases = [
         ("{{ dbt.date_trunc('month', 'd') }}", "date_trunc('month', d)"),
-        ("{{ dbt.dateadd('day', 1, 'd') }}", "date_add(d, interval (1) day)"),
-        ("{{ dbt.datediff('a', 'b', 'day') }}", "date_diff('day', a::timestamp, b::timestamp )"),
+        ("{{ dbt.dateadd('day', 1, 'd') }}", "(d + cast(1 as bigint) * interval 1 day)"),
+        ("{{ dbt.datediff('a', 'b', 'day') }}", "(date_diff('day', a::timestamp, b::timestamp ))"),
         ("{{ dbt.type_string() }} {{ dbt.type_numeric() }}", "TEXT numeric(28,6)"),
         ("{{ dbt.concat(['a', 'b']) }}", "a || b"),
         ("{{ dbt.hash('a') }}", "md5(cast(a as TEXT))"),
-        ("{{ dbt.safe_cast('a', 'int') }}", "try_cast(a as int)"),
+        ("{{ dbt.safe_cast('a', 'int') }}", "cast(a as int)"),
         ("{{ dbt.string_literal('a') }} {{ dbt.current_timestamp() }}", "'a' now()"),
         ("{{ dbt.split_part('a', \"','\", 1) }}", "string_split(a, ',')[ 1 ]"),
         ("{{ dbt.escape_single_quotes(\"it's\") }}", "it''s"),
