@@ -44,6 +44,9 @@ pub fn schedule(
     times.into_iter().flat_map(pair).collect()
 }
 
+/// W5: the load at 02:00, an hour before the vendor renames its column.
+pub(crate) const LAST_LOAD_BEFORE_RENAME: i64 = START + (FRIDAY - 1) * DAY + 2 * HOUR;
+
 fn stops(incident: Incident) -> Vec<i64> {
     let at = |day: i64, hour: i64, minute: i64| START + day * DAY + hour * HOUR + minute * 60;
     match incident {
@@ -51,7 +54,9 @@ fn stops(incident: Incident) -> Vec<i64> {
         Incident::W1 => [(13, 3), (14, 3), (15, 3), (16, 3), (17, 3), (18, 11)]
             .map(|(hour, minute)| at(FRIDAY, hour, minute))
             .to_vec(),
-        Incident::W5 => vec![at(FRIDAY - 2, 6, 0), at(FRIDAY - 1, 2, 0), at(FRIDAY - 1, 6, 0)],
+        Incident::W5 => {
+            vec![at(FRIDAY - 2, 6, 0), LAST_LOAD_BEFORE_RENAME, at(FRIDAY - 1, 6, 0)]
+        }
         Incident::W6 => vec![at(FRIDAY - 3, 6, 0), at(FRIDAY - 2, 6, 0), at(FRIDAY - 1, 6, 0)],
     }
 }

@@ -8,11 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::{self, DAY, DAYS, FRIDAY, HOUR, START};
 use crate::drops;
+use crate::sales::Opportunity;
+use crate::schedule;
+use crate::support::Ticket;
 use crate::world::World;
 use crate::{DemoError, Incident};
 
 /// Name of the truth file in a demo folder.
 pub const TRUTH_FILE: &str = ".demo-truth.json";
+
+/// `look_back` of the template's `ingest/crm.yml`, in seconds.
+const CRM_LOOK_BACK: i64 = 5 * 60;
 
 /// What an incident does to one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +29,8 @@ pub struct Planted {
     pub day: NaiveDate,
     /// The node at which it happens.
     pub hop: String,
-    /// Rows lost, renamed or doubled.
+    /// Rows lost, renamed or doubled, when the play is loaded and built by its schedule. Records
+    /// that are deleted by the moment of this truth are not counted.
     pub rows: u64,
     /// Who is asked first.
     pub owner: String,
@@ -128,6 +135,15 @@ fn vendors(world: &World, until: i64) -> BTreeMap<String, u64> {
     counts.map(|(name, count)| (name.to_owned(), count as u64)).into()
 }
 
+/// W5: the stamp from which on the load after the rename reads. The one before, at 02:00, came to
+/// its youngest stamp, and `ingest/crm.yml` looks back from there.
+fn renamed_since(world: &World) -> i64 {
+    let before = schedule::LAST_LOAD_BEFORE_RENAME;
+    let known = world.opportunities.iter().filter(|one| one.created <= before);
+    let stamps = known.filter(|one| !one.deleted_at(before)).map(|one| one.touched(before));
+    stamps.max().unwrap_or(before) - CRM_LOOK_BACK
+}
+
 fn planted(world: &World, until: i64, incident: Incident) -> Vec<Planted> {
     if until < incident.begins_at() {
         return Vec::new();
@@ -155,14 +171,18 @@ fn planted(world: &World, until: i64, incident: Incident) -> Vec<Planted> {
             per_day.insert(FRIDAY, world.calendar.friday_web().unsigned_abs());
         }
         Incident::W5 => {
-            let records = world.opportunities.iter().filter(|one| one.created <= until);
-            let touched = records.map(|one| one.touched(until));
-            for at in touched.filter(|at| *at >= incident.begins_at()) {
-                *per_day.entry((at - START) / DAY).or_default() += 1;
+            let shown = |one: &&Opportunity| one.created <= until && !one.deleted_at(until);
+            let touched = world.opportunities.iter().filter(shown).map(|one| one.touched(until));
+            let since = renamed_since(world);
+            for at in touched.filter(|at| *at >= since) {
+                // What was touched before comes under the new name by the loader's look-back.
+                let day = (at.max(incident.begins_at()) - START) / DAY;
+                *per_day.entry(day).or_default() += 1;
             }
         }
         Incident::W6 => {
-            let made = world.tickets.iter().map(|one| one.created);
+            let shown = |one: &&Ticket| !one.deleted_at(until);
+            let made = world.tickets.iter().filter(shown).map(|one| one.created);
             for at in made.filter(|at| *at >= incident.begins_at() && *at <= until) {
                 *per_day.entry((at - START) / DAY).or_default() += 1;
             }

@@ -11,7 +11,7 @@ pub(crate) fn play(options: &DemoOptions) -> demo::Generated {
 }
 
 pub(crate) fn small(dir: &Path) -> DemoOptions {
-    DemoOptions { scale: 0.01, ..DemoOptions::new(dir) }
+    DemoOptions { scale: 0.002, ..DemoOptions::new(dir) }
 }
 
 pub(crate) fn time(text: &str) -> DateTime<Utc> {

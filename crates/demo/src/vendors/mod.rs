@@ -5,7 +5,6 @@ mod billing;
 mod crm;
 mod support;
 
-use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -67,23 +66,21 @@ impl Vendors {
     }
 }
 
-fn serve(
+async fn serve(
     servers: &mut JoinSet<()>,
     vendor: &'static str,
     routes: Router,
-) -> impl Future<Output = Result<u16, DemoError>> {
-    async move {
-        let port = |source| DemoError::Port { vendor, source };
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = TcpListener::bind(address).await.map_err(port)?;
-        let bound = listener.local_addr().map_err(port)?.port();
-        servers.spawn(async move {
-            if let Err(error) = axum::serve(listener, routes).await {
-                tracing::warn!(vendor, %error, "vendor's server ended");
-            }
-        });
-        Ok(bound)
-    }
+) -> Result<u16, DemoError> {
+    let port = |source| DemoError::Port { vendor, source };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let listener = TcpListener::bind(address).await.map_err(port)?;
+    let bound = listener.local_addr().map_err(port)?.port();
+    servers.spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            tracing::warn!(vendor, %error, "vendor's server ended");
+        }
+    });
+    Ok(bound)
 }
 
 /// Whether the request carries the key as a bearer token.
