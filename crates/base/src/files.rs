@@ -1,5 +1,6 @@
 //! Files behind a trait: the lake's own layer syncs what it writes (decision 11).
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,23 @@ pub trait Files: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As the operating system reports them, with the path.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Opens a file for reading piece by piece.
+    ///
+    /// # Errors
+    /// As the operating system reports them, with the path.
+    fn open(&self, path: &Path) -> io::Result<File> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, path.display().to_string()))
+    }
+
+    /// Looks at one file; none when it is not there.
+    ///
+    /// # Errors
+    /// As the operating system reports them, with the path.
+    fn entry(&self, path: &Path) -> io::Result<Option<FileEntry>> {
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        Ok(self.list(folder)?.into_iter().find(|entry| entry.path == path))
+    }
 
     /// Writes a new file so that it survives a crash: temporary name, sync, rename, sync of the
     /// folder. Missing folders are made.

@@ -85,6 +85,22 @@ impl Files for SystemFiles {
         fs::read(path).map_err(name_path(path))
     }
 
+    fn open(&self, path: &Path) -> io::Result<File> {
+        File::open(path).map_err(name_path(path))
+    }
+
+    fn entry(&self, path: &Path) -> io::Result<Option<FileEntry>> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(FileEntry {
+                path: path.to_path_buf(),
+                size_bytes: metadata.len(),
+                modified_ms: modified_ms(&metadata),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(name_path(path)(error)),
+        }
+    }
+
     fn write_new(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         make_folders(folder)?;

@@ -21,7 +21,7 @@
 //!     columns: {signed_up_at: timestamptz, amount: "decimal(18,2)"}  # the rest is inferred
 //!     primary_key: user_id                      # optional, or a list: upsert instead of append
 //!     schema_change: evolve                     # evolve | freeze | stop
-//!     rename: {plan_name: plan}                 # the vendor's old name: its new name
+//!     rename: {plan_tier: plan}                 # the field's name: the column's name
 //!     reject_limit: 0.1%                        # share of the rows read, or a row count
 //!   - name: nps
 //!     files: "nps/*.csv"
@@ -233,7 +233,8 @@ pub struct Stream {
     pub primary_key: Vec<String>,
     /// What to do when the data's shape changes.
     pub schema_change: SchemaChangePolicy,
-    /// The vendor's old column name and its new one.
+    /// The field's name in the source and the column's name in the table. A column that still
+    /// has the field's name is renamed and keeps its rows.
     pub rename: BTreeMap<String, String>,
     /// Fields that are not wanted.
     pub drop: Vec<String>,

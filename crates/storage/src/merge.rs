@@ -138,7 +138,7 @@ async fn leave_equal_rows(plan: &Plan, keyed: &mut KeyedRows, touched: &mut Touc
         let held = arrow::compute::concat_batches(&plan.target.shape, &held)?;
         let Some(incoming) = keyed.spool.rows(&places).await? else { continue };
         assert_eq!(held.num_rows(), incoming.num_rows(), "each matched row is read once");
-        for ((found, place), equal) in chunk.iter().zip(equal_rows(&held, &incoming)?) {
+        for ((found, place), equal) in chunk.iter().zip(equal_rows(&held, &incoming, &plan.options.uncompared)?) {
             if equal {
                 keyed.states[found.key as usize].unchanged = true;
                 keyed.withdraw(Action::Upsert(*place));
@@ -151,9 +151,15 @@ async fn leave_equal_rows(plan: &Plan, keyed: &mut KeyedRows, touched: &mut Touc
 }
 
 /// For each row whether two batches of one shape agree in every column; NULL equals NULL.
-fn equal_rows(left: &RecordBatch, right: &RecordBatch) -> Result<Vec<bool>> {
+fn equal_rows(
+    left: &RecordBatch,
+    right: &RecordBatch,
+    uncompared: &[String],
+) -> Result<Vec<bool>> {
     let mut equal = vec![true; left.num_rows()];
-    for (left, right) in left.columns().iter().zip(right.columns()) {
+    let schema = left.schema();
+    let columns = schema.fields().iter().zip(left.columns().iter().zip(right.columns()));
+    for (_, (left, right)) in columns.filter(|(field, _)| !uncompared.contains(field.name())) {
         let same = same_values(left, right)?;
         for (equal, same) in equal.iter_mut().zip(&same) {
             *equal &= same.unwrap_or(false);

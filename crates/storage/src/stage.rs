@@ -95,6 +95,9 @@ pub struct StageOptions {
     pub replaces: Option<String>,
     /// When data files with deleted rows are written anew.
     pub rewrite: RewritePolicy,
+    /// Columns that say how a row came rather than what it is: an upsert whose row differs in
+    /// nothing else leaves the old row in place.
+    pub uncompared: Vec<String>,
 }
 
 impl StageOptions {
@@ -111,6 +114,7 @@ impl StageOptions {
             partition: None,
             replaces: None,
             rewrite: RewritePolicy::default(),
+            uncompared: Vec::new(),
         }
     }
 }

@@ -42,7 +42,7 @@ fn the_documented_file_source_reads_as_it_says() {
     assert_eq!(signups.primary_key, ["user_id"]);
     assert_eq!(signups.schema_change, SchemaChangePolicy::Evolve);
     assert_eq!(signups.reject_limit, RejectLimit::Share(0.001));
-    assert_eq!(signups.rename["plan_name"], "plan");
+    assert_eq!(signups.rename["plan_tier"], "plan");
     let StreamKind::Files(nps) = &app.streams[1].kind else { panic!("files") };
     assert_eq!(nps.csv.null_values, ["", "NA"]);
 }

@@ -1,0 +1,570 @@
+//! Pages into batches. A batch may end behind any page whose cursor can be asked again; a pass
+//! that cannot be resumed is published whole, or upserted again from its start.
+
+use std::sync::Arc;
+
+use base::Position;
+use project::ingest::{
+    Changes, Condition, Connection, CursorFormat, Deletes, FeedOrder, Incremental, NextPage,
+    Paginate, Request, RestStream,
+};
+use serde_json::Value;
+
+use super::Load;
+use super::batch::Batch;
+use super::drift::Judgement;
+use crate::MovementError;
+use crate::decode::{Chunk, Decoded, Layout, decode};
+use crate::rest::{
+    Answer, Ask, Client, Cursors, Pass, RestPosition, condition_holds, cursor_text, field_text,
+    greatest, next_value, records, stepped_back,
+};
+use crate::schema::StreamSchema;
+
+/// Pages of one pass; more than that is a vendor that gives the same page for ever.
+const PAGES_MAX: u64 = 1_000_000;
+/// Events of a feed that gives its newest first; they are turned round in memory.
+const FEED_EVENTS_MAX: usize = 1_000_000;
+
+/// One endpoint as it is read in a pass.
+struct Feed<'s> {
+    request: &'s Request,
+    records: &'s str,
+    paginate: Option<&'s Paginate>,
+    incremental: Option<&'s Incremental>,
+    /// Where the row lies in a record.
+    row: Option<&'s str>,
+    deleted: Option<&'s Condition>,
+}
+
+struct RestLoad<'l, 'a> {
+    load: &'l mut Load<'a>,
+    stream: &'l RestStream,
+    client: Client,
+    position: RestPosition,
+    origin: Arc<str>,
+    /// Records read so far in this load.
+    number: u64,
+}
+
+pub(super) async fn run(load: &mut Load<'_>, stream: &RestStream) -> Result<(), MovementError> {
+    let Connection::Rest(connection) = &load.source.connection else {
+        let reason = format!("stream \"{}\" reads an endpoint, its connection has none", load.name);
+        return Err(MovementError::Settings { reason });
+    };
+    let position = match &load.position {
+        Some(position) => position.decode().map_err(|error| MovementError::PositionUnreadable {
+            reason: format!("it was written by another kind of source: {error}"),
+        })?,
+        None => RestPosition::new(),
+    };
+    let client = Client::new(connection, load.context.clocks.clone(), load.context.cancel.clone())?;
+    let origin = Arc::from(stream.request.path.as_str());
+    let mut rest = RestLoad { load, stream, client, position, origin, number: 0 };
+    rest.run().await
+}
+
+impl<'l> RestLoad<'l, '_> {
+    async fn run(&mut self) -> Result<(), MovementError> {
+        let stream = self.stream;
+        let list = Feed {
+            request: &stream.request,
+            records: &stream.records,
+            paginate: stream.paginate.as_ref(),
+            incremental: stream.incremental.as_ref(),
+            row: None,
+            deleted: match &stream.deletes {
+                Some(Deletes::When(condition)) => Some(condition),
+                Some(Deletes::Endpoint { .. } | Deletes::Missing) | None => None,
+            },
+        };
+        match &stream.changes {
+            None => self.list(&list).await,
+            Some(changes) => {
+                if !self.position.listed {
+                    self.note_tip(changes).await?;
+                    self.list(&list).await?;
+                }
+                self.follow(changes).await
+            }
+        }
+    }
+
+    /// Notes where the feed of changes stands before the list is read.
+    async fn note_tip(&mut self, changes: &Changes) -> Result<(), MovementError> {
+        let Incremental::Field { field, .. } = &changes.incremental else { return Ok(()) };
+        if self.position.pass.is_some() || changes.order == FeedOrder::Asc {
+            // A feed that gives its oldest first is read from its beginning after the list.
+            return Ok(());
+        }
+        let ask = self.ask(&changes.request, &self.cursors(None));
+        let Some(answer) = self.client.ask(&ask).await? else { return Ok(()) };
+        let events = records(&changes.records, &answer.body).map_err(|why| answer.unusable(why))?;
+        let newest = events.iter().filter_map(|event| field_text(field, event));
+        self.position.cursor = newest.fold(None, |known, new| Some(greatest(known, new)));
+        self.position.read_at = Some(self.now());
+        Ok(())
+    }
+
+    fn now(&self) -> String {
+        let now = self.load.context.clocks.business.now();
+        now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    }
+
+    fn cursors(&self, incremental: Option<&Incremental>) -> Cursors {
+        let mut cursors = Cursors { start: None, end: self.now() };
+        if let Some(Incremental::Field { format, start, look_back, .. }) = incremental {
+            let known = self.position.cursor.as_deref();
+            let known = known.map(|cursor| stepped_back(cursor, *look_back));
+            let start = known.or_else(|| start.clone());
+            cursors.start = start.map(|start| cursor_text(&start, format));
+            if *format != CursorFormat::Verbatim {
+                cursors.end = cursor_text(&cursors.end, format);
+            }
+        }
+        cursors
+    }
+
+    fn ask(&self, request: &Request, cursors: &Cursors) -> Ask {
+        let params = request.params.iter().map(|(name, text)| (name.clone(), cursors.fill(text)));
+        Ask {
+            method: request.method,
+            path: cursors.fill(&request.path),
+            params: params.collect(),
+            headers: request.headers.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
+            body: request.body.clone(),
+        }
+    }
+
+    /// The first request of a pass, the cursor in it.
+    fn first_ask(&self, feed: &Feed<'_>, pass: &Pass) -> Ask {
+        let cursors = self.cursors(feed.incremental);
+        let mut ask = self.ask(feed.request, &cursors);
+        match feed.incremental {
+            Some(Incremental::Field { param: Some(param), .. }) => {
+                ask.params.extend(cursors.start.map(|start| (param.clone(), start)));
+            }
+            Some(Incremental::Opaque { first }) if pass.page.is_none() => {
+                ask.params.extend(first.iter().cloned());
+            }
+            Some(Incremental::Field { .. } | Incremental::Opaque { .. }) | None => {}
+        }
+        if let Some(Paginate { next: NextPage::Offset { size, size_param, .. }, .. }) =
+            feed.paginate
+        {
+            ask.params.extend(size_param.iter().map(|name| (name.clone(), size.to_string())));
+        }
+        if let Some(Paginate {
+            next: NextPage::Page { size: Some(size), size_param, .. }, ..
+        }) = feed.paginate
+        {
+            ask.params.extend(size_param.iter().map(|name| (name.clone(), size.to_string())));
+        }
+        ask
+    }
+
+    /// Reads the list, from where the last load stopped.
+    async fn list(&mut self, feed: &Feed<'_>) -> Result<(), MovementError> {
+        let keyed = !self.load.stream.primary_key.is_empty();
+        let whole = feed.incremental.is_none() && self.stream.changes.is_none();
+        let replace = whole && (!keyed || self.stream.deletes == Some(Deletes::Missing));
+        let opaque = matches!(feed.incremental, Some(Incremental::Opaque { .. }));
+        let resumable = !replace
+            && feed.paginate.is_some_and(|paginate| {
+                matches!(paginate.next, NextPage::Cursor { .. } | NextPage::Url(_))
+            });
+        let mut pass = self.position.pass.clone().filter(|_| resumable).unwrap_or_default();
+        if opaque && pass.page.is_none() {
+            pass.page.clone_from(&self.position.cursor);
+        }
+        let since = self.cursors(feed.incremental).start;
+        let first = self.first_ask(feed, &pass);
+        let mut batch = if replace { Batch::replacing(self.load) } else { Batch::new(self.load) };
+        let mut next = pass.page.clone();
+        for page in 0..PAGES_MAX {
+            self.load.check_cancelled()?;
+            let ask = self.page_ask(&first, feed.paginate, next.as_deref());
+            let Some(answer) = self.client.ask(&ask).await? else { break };
+            let found = records(feed.records, &answer.body).map_err(|why| answer.unusable(why))?;
+            let following = self.following(feed, &answer, &found, page, next.as_deref())?;
+            self.note_high(feed, &found, &mut pass);
+            self.take_page(&mut batch, feed, &answer, &found, resumable).await?;
+            if opaque {
+                let token = feed.paginate.map(|paginate| token(paginate, &answer, &found));
+                pass.page = token.transpose()?.flatten().or(pass.page);
+            } else if resumable {
+                pass.page.clone_from(&following);
+            }
+            if following.is_none() {
+                break;
+            }
+            if following == next {
+                return Err(answer.unusable("the next page is the same page".to_owned()));
+            }
+            if batch.is_full(self.load) && !replace {
+                let mut position = self.position.clone();
+                position.pass = resumable.then(|| pass.clone());
+                if opaque {
+                    position.cursor.clone_from(&pass.page);
+                    position.pass = None;
+                }
+                let passed_over = resumable || keyed;
+                if passed_over {
+                    self.publish(&mut batch, position).await?;
+                }
+            }
+            next = following;
+        }
+        self.delete_listed(&mut batch, since).await?;
+        let mut position = self.position.clone();
+        position.pass = None;
+        position.listed = true;
+        if opaque {
+            position.cursor = pass.page.or(position.cursor);
+        } else if let Some(high) = pass.high {
+            position.cursor = Some(greatest(position.cursor.take(), high));
+        }
+        if self.stream.changes.is_none() {
+            position.read_at = Some(self.now());
+        }
+        self.publish(&mut batch, position).await
+    }
+
+    fn note_high(&self, feed: &Feed<'_>, found: &[&Value], pass: &mut Pass) {
+        let Some(Incremental::Field { field, .. }) = feed.incremental else { return };
+        for value in found.iter().filter_map(|record| field_text(field, record)) {
+            pass.high = Some(greatest(pass.high.take(), value));
+        }
+    }
+
+    fn page_ask(&self, first: &Ask, paginate: Option<&Paginate>, next: Option<&str>) -> Ask {
+        let mut ask = first.clone();
+        let Some(paginate) = paginate else { return ask };
+        match (&paginate.next, next) {
+            (NextPage::Url(_), Some(address)) => {
+                ask.path = join(first, address);
+                ask.params.clear();
+            }
+            (NextPage::Page { param, first, .. }, None) => {
+                ask.params.push((param.clone(), first.to_string()));
+            }
+            (
+                NextPage::Cursor { param, .. }
+                | NextPage::Offset { param, .. }
+                | NextPage::Page { param, .. },
+                Some(value),
+            ) => {
+                ask.params.retain(|(name, _)| name != param);
+                ask.params.push((param.clone(), value.to_owned()));
+            }
+            (NextPage::Url(_) | NextPage::Cursor { .. } | NextPage::Offset { .. }, None) => {}
+        }
+        ask
+    }
+
+    /// The value that asks for the next page; none behind the last one.
+    fn following(
+        &self,
+        feed: &Feed<'_>,
+        answer: &Answer,
+        found: &[&Value],
+        page: u64,
+        next: Option<&str>,
+    ) -> Result<Option<String>, MovementError> {
+        let Some(paginate) = feed.paginate else { return Ok(None) };
+        if let Some(stop) = &paginate.stop
+            && condition_holds(stop, &answer.body).map_err(|why| answer.unusable(why))?
+        {
+            return Ok(None);
+        }
+        let count = found.len() as u64;
+        match &paginate.next {
+            NextPage::Url(_) => token(paginate, answer, found),
+            // Without a stop rule an empty page is the last one.
+            NextPage::Cursor { .. } if found.is_empty() && paginate.stop.is_none() => Ok(None),
+            NextPage::Cursor { .. } => token(paginate, answer, found),
+            NextPage::Offset { size, .. } if count < *size => Ok(None),
+            NextPage::Offset { .. } => {
+                let before: u64 = next.and_then(|next| next.parse().ok()).unwrap_or(0);
+                Ok(Some((before + count).to_string()))
+            }
+            NextPage::Page { size, .. } if count < size.unwrap_or(1) => Ok(None),
+            NextPage::Page { first, .. } => Ok(Some((first + page + 1).to_string())),
+        }
+    }
+
+    /// Takes the records of a page: rows, and keys of rows that are gone, in their order.
+    async fn take_page(
+        &mut self,
+        batch: &mut Batch,
+        feed: &Feed<'_>,
+        answer: &Answer,
+        found: &[&Value],
+        may_publish: bool,
+    ) -> Result<(), MovementError> {
+        let mut run: Vec<&Value> = Vec::new();
+        let mut deleting = false;
+        for record in found {
+            let gone = match feed.deleted {
+                Some(condition) => {
+                    condition_holds(condition, record).map_err(|why| answer.unusable(why))?
+                }
+                None => false,
+            };
+            if gone != deleting {
+                self.take_run(batch, std::mem::take(&mut run), deleting, may_publish).await?;
+                deleting = gone;
+            }
+            let row = match feed.row {
+                Some(path) => records(path, record).map_err(|why| answer.unusable(why))?,
+                None => vec![*record],
+            };
+            run.extend(row.first());
+        }
+        self.take_run(batch, run, deleting, may_publish).await
+    }
+
+    async fn take_run(
+        &mut self,
+        batch: &mut Batch,
+        run: Vec<&Value>,
+        deleting: bool,
+        may_publish: bool,
+    ) -> Result<(), MovementError> {
+        if run.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        for record in &run {
+            serde_json::to_writer(&mut bytes, record)
+                .map_err(|error| MovementError::Internal(error.to_string()))?;
+            bytes.push(b'\n');
+        }
+        batch.bytes += bytes.len() as u64;
+        self.load.progress.bytes += bytes.len() as u64;
+        let chunk = Chunk {
+            origin: Arc::clone(&self.origin),
+            bytes,
+            layout: Layout::Ndjson { first_line: self.number + 1 },
+            constants: Arc::default(),
+            broken: Vec::new(),
+            truncated: false,
+        };
+        self.number += run.len() as u64;
+        self.load.progress.read += run.len() as u64;
+        let decoded = self.decode(&chunk, batch, may_publish).await?;
+        self.load.progress.rejected += decoded.rejects.len() as u64;
+        self.load.tell_progress();
+        if !deleting {
+            return batch.take(self.load, decoded).await;
+        }
+        let keys = self.keys(&decoded)?;
+        for reject in decoded.rejects {
+            batch.take_reject(self.load, reject).await?;
+        }
+        batch.delete(self.load, keys).await
+    }
+
+    fn keys(&self, decoded: &Decoded) -> Result<arrow::record_batch::RecordBatch, MovementError> {
+        let schema = decoded.rows.schema();
+        let mut places = Vec::new();
+        for key in &self.load.stream.primary_key {
+            places.push(schema.index_of(key)?);
+        }
+        Ok(decoded.rows.project(&places)?)
+    }
+
+    /// Decodes records; new columns and wider types are taken over by the stream's policy.
+    async fn decode(
+        &mut self,
+        chunk: &Chunk,
+        batch: &mut Batch,
+        may_publish: bool,
+    ) -> Result<Decoded, MovementError> {
+        let mut decoded = decode(chunk, &self.load.schema, &self.load.rules);
+        if decoded.drift.is_empty() {
+            return Ok(decoded);
+        }
+        self.load.propose_renames(&decoded).await?;
+        while let Judgement::Evolve { schema, .. } = self.load.judge(&decoded.drift)? {
+            if batch.has_rows() {
+                if !may_publish && self.load.stream.primary_key.is_empty() {
+                    let reason = format!(
+                        "records of stream \"{}\" have different columns or types on later pages; \
+                         declare them under \"columns:\"",
+                        self.load.name
+                    );
+                    return Err(MovementError::Settings { reason });
+                }
+                // What was read so far keeps its position: those pages are read again at worst.
+                let position = self.position.clone();
+                self.publish(batch, position).await?;
+                decoded = decode(chunk, &self.load.schema, &self.load.rules);
+                continue;
+            }
+            let schema: StreamSchema = schema.committed_as(&self.load.schema);
+            self.load.schema = Arc::new(schema);
+            decoded = decode(chunk, &self.load.schema, &self.load.rules);
+        }
+        Ok(decoded)
+    }
+
+    async fn publish(
+        &mut self,
+        batch: &mut Batch,
+        position: RestPosition,
+    ) -> Result<(), MovementError> {
+        let encoded = Position::encode(&position)
+            .map_err(|error| MovementError::Internal(error.to_string()))?;
+        let full = std::mem::replace(batch, Batch::new(self.load));
+        self.load.commit(full, Some(encoded)).await?;
+        self.position = position;
+        Ok(())
+    }
+
+    /// Asks the endpoint that lists what was deleted since the cursor.
+    async fn delete_listed(
+        &mut self,
+        batch: &mut Batch,
+        since: Option<String>,
+    ) -> Result<(), MovementError> {
+        let stream = self.stream;
+        let Some(Deletes::Endpoint { request, records: path, paginate, key }) = &stream.deletes
+        else {
+            return Ok(());
+        };
+        // Before the first load nothing was here that could be deleted.
+        if self.position.cursor.is_none() {
+            return Ok(());
+        }
+        let mut cursors = self.cursors(stream.incremental.as_ref());
+        cursors.start = since.or(cursors.start);
+        let first = self.ask(request, &cursors);
+        let feed = Feed {
+            request,
+            records: path,
+            paginate: paginate.as_ref(),
+            incremental: None,
+            row: None,
+            deleted: None,
+        };
+        let mut next: Option<String> = None;
+        for page in 0..PAGES_MAX {
+            let ask = self.page_ask(&first, feed.paginate, next.as_deref());
+            let Some(answer) = self.client.ask(&ask).await? else { return Ok(()) };
+            let found = records(path, &answer.body).map_err(|why| answer.unusable(why))?;
+            let mut keys = Vec::new();
+            for record in &found {
+                let mut row = serde_json::Map::new();
+                for (column, path) in key {
+                    let value = records(path, record).map_err(|why| answer.unusable(why))?;
+                    let value = value.first().map_or(Value::Null, |value| (*value).clone());
+                    row.insert(column.clone(), value);
+                }
+                keys.push(Value::Object(row));
+            }
+            self.take_run(batch, keys.iter().collect(), true, true).await?;
+            let following = self.following(&feed, &answer, &found, page, next.as_deref())?;
+            if following.is_none() || following == next {
+                return Ok(());
+            }
+            next = following;
+        }
+        Ok(())
+    }
+
+    /// Reads the feed of changes behind its cursor.
+    async fn follow(&mut self, changes: &Changes) -> Result<(), MovementError> {
+        self.check_retention(changes)?;
+        let feed = Feed {
+            request: &changes.request,
+            records: &changes.records,
+            paginate: changes.paginate.as_ref(),
+            incremental: Some(&changes.incremental),
+            row: changes.record.as_deref(),
+            deleted: changes.deletes.as_ref(),
+        };
+        if changes.order == FeedOrder::Asc {
+            return self.list(&feed).await;
+        }
+        // Newest first: all events since the cursor are turned round, so that the last one wins.
+        let (mut pass, mut events) = (Pass::default(), Vec::new());
+        let first = self.first_ask(&feed, &pass);
+        let mut next: Option<String> = None;
+        let mut last_answer = None;
+        for page in 0..PAGES_MAX {
+            self.load.check_cancelled()?;
+            let ask = self.page_ask(&first, feed.paginate, next.as_deref());
+            let Some(answer) = self.client.ask(&ask).await? else { break };
+            let found = records(feed.records, &answer.body).map_err(|why| answer.unusable(why))?;
+            self.note_high(&feed, &found, &mut pass);
+            events.extend(found.iter().map(|event| (*event).clone()));
+            if events.len() > FEED_EVENTS_MAX {
+                return Err(answer.unusable(format!("more than {FEED_EVENTS_MAX} new events")));
+            }
+            let following = self.following(&feed, &answer, &found, page, next.as_deref())?;
+            let ended = following.is_none() || following == next;
+            last_answer = Some(answer);
+            if ended {
+                break;
+            }
+            next = following;
+        }
+        events.reverse();
+        let mut batch = Batch::new(self.load);
+        if let Some(answer) = last_answer {
+            let found: Vec<&Value> = events.iter().collect();
+            self.take_page(&mut batch, &feed, &answer, &found, true).await?;
+        }
+        let mut position = self.position.clone();
+        if let Some(high) = pass.high {
+            position.cursor = Some(greatest(position.cursor.take(), high));
+        }
+        position.read_at = Some(self.now());
+        self.publish(&mut batch, position).await
+    }
+
+    fn check_retention(&self, changes: &Changes) -> Result<(), MovementError> {
+        let Some(retention) = changes.retention else { return Ok(()) };
+        let read_at = self.position.read_at.as_deref();
+        let read_at = read_at.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
+        let Some(read_at) = read_at else { return Ok(()) };
+        let age = self.load.context.clocks.business.now().signed_duration_since(read_at);
+        if age.to_std().is_ok_and(|age| age > retention) {
+            let reason = format!(
+                "its feed was last read at {read_at}, and the vendor keeps events for {} days",
+                retention.as_secs() / 86_400
+            );
+            return Err(MovementError::SourceLost { stream: self.load.name.clone(), reason });
+        }
+        Ok(())
+    }
+}
+
+fn token(
+    paginate: &Paginate,
+    answer: &Answer,
+    found: &[&Value],
+) -> Result<Option<String>, MovementError> {
+    match &paginate.next {
+        NextPage::Url(from) | NextPage::Cursor { from, .. } => {
+            next_value(from, answer, found).map_err(|why| answer.unusable(why))
+        }
+        NextPage::Offset { .. } | NextPage::Page { .. } => Ok(None),
+    }
+}
+
+/// The address of a next page: absolute, from the host's root, or beside the first page.
+fn join(first: &Ask, address: &str) -> String {
+    if address.starts_with("http://") || address.starts_with("https://") || address.starts_with('/')
+    {
+        return address.to_owned();
+    }
+    match address.starts_with('?') {
+        true => format!("{}{address}", first.path),
+        false => {
+            let folder = first.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            format!("{folder}/{address}")
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Loading through the door that commands use: real folders and servers, a real ledger and lake.
+
+#![allow(missing_docs)]
+
+mod bad_files;
+mod drift;
+mod files;
+mod house;
