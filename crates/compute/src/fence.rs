@@ -11,10 +11,11 @@ use std::task::{Context, Poll};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{DataFusionError, Result, Statistics};
+use datafusion::common::{DataFusionError, JoinType, Result, Statistics};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::lit;
 use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::joins::NestedLoopJoinExecBuilder;
 use datafusion::physical_plan::joins::utils::JoinFilter;
@@ -63,29 +64,26 @@ fn multiplies(node: &Arc<dyn ExecutionPlan>) -> bool {
     node.children().is_empty() || name.contains("Join") || name.contains("Unnest")
 }
 
-/// A join whose condition keeps nothing loops without ever giving a batch: the condition itself
-/// has to look at the fence.
+/// A join that keeps no pair loops without ever giving a batch: there the condition itself has to
+/// look at the fence.
 fn fence_condition(
     node: Arc<dyn ExecutionPlan>,
     fence: &Arc<Fence>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let fenced = |filter: &JoinFilter| {
-        let condition: Arc<dyn PhysicalExpr> = Arc::new(FencedCondition {
-            inner: Arc::clone(filter.expression()),
-            fence: Arc::clone(fence),
-        });
-        JoinFilter::new(condition, filter.column_indices().to_vec(), Arc::clone(filter.schema()))
-    };
-    if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>()
-        && let Some(filter) = join.filter()
-    {
-        let builder = NestedLoopJoinExecBuilder::from(join).with_filter(Some(fenced(filter)));
-        return Ok(Arc::new(builder.build()?));
+    if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
+        return match condition(join.filter(), *join.join_type(), fence) {
+            Some(filter) => {
+                let fenced = NestedLoopJoinExecBuilder::from(join).with_filter(Some(filter));
+                Ok(Arc::new(fenced.build()?))
+            }
+            None => Ok(node),
+        };
     }
-    if let Some(join) = node.downcast_ref::<HashJoinExec>()
-        && let Some(filter) = join.filter()
-    {
-        return join.builder().with_filter(Some(fenced(filter))).build_exec();
+    if let Some(join) = node.downcast_ref::<HashJoinExec>() {
+        return match condition(join.filter(), *join.join_type(), fence) {
+            Some(filter) => join.builder().with_filter(Some(filter)).build_exec(),
+            None => Ok(node),
+        };
     }
     if let Some(join) = node.downcast_ref::<SortMergeJoinExec>()
         && let Some(filter) = join.filter()
@@ -94,13 +92,47 @@ fn fence_condition(
             Arc::clone(join.left()),
             Arc::clone(join.right()),
             join.on().to_vec(),
-            Some(fenced(filter)),
+            Some(fenced(filter, fence)),
             join.join_type(),
             join.sort_options().to_vec(),
             join.null_equality(),
         )?));
     }
     Ok(node)
+}
+
+/// The join's condition behind the fence. Semi and anti joins walk all pairs of one key but give
+/// no row for them; a condition that always holds is their only way past the fence.
+fn condition(
+    filter: Option<&JoinFilter>,
+    join_type: JoinType,
+    fence: &Arc<Fence>,
+) -> Option<JoinFilter> {
+    let fenced = filter.map(|filter| fenced(filter, fence));
+    fenced.or_else(|| gives_no_pair(join_type).then(|| always(fence)))
+}
+
+fn gives_no_pair(join_type: JoinType) -> bool {
+    match join_type {
+        JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => false,
+        JoinType::LeftSemi
+        | JoinType::RightSemi
+        | JoinType::LeftAnti
+        | JoinType::RightAnti
+        | JoinType::LeftMark
+        | JoinType::RightMark => true,
+    }
+}
+
+fn fenced(filter: &JoinFilter, fence: &Arc<Fence>) -> JoinFilter {
+    let inner = Arc::clone(filter.expression());
+    let condition = Arc::new(FencedCondition { inner, fence: Arc::clone(fence) });
+    JoinFilter::new(condition, filter.column_indices().to_vec(), Arc::clone(filter.schema()))
+}
+
+fn always(fence: &Arc<Fence>) -> JoinFilter {
+    let condition = Arc::new(FencedCondition { inner: lit(true), fence: Arc::clone(fence) });
+    JoinFilter::new(condition, Vec::new(), Arc::new(Schema::empty()))
 }
 
 /// An operator whose every batch passes the fence.

@@ -18,6 +18,8 @@ use crate::provider::{LakeTableProvider, store_url};
 use crate::session::Scope;
 use crate::spans;
 
+/// The namespace in which DataFusion describes all others.
+const INFORMATION_SCHEMA: &str = "information_schema";
 /// Views inside views inside views.
 const VIEW_DEPTH_MAX: usize = 64;
 
@@ -93,7 +95,7 @@ impl Names {
                 }),
             ));
         };
-        if find(catalog, namespace, name).is_some() {
+        if namespace == INFORMATION_SCHEMA || find(catalog, namespace, name).is_some() {
             return Ok(());
         }
         let help = meant(catalog, Some(namespace), name)

@@ -246,7 +246,7 @@ impl Scope {
             .with_target_partitions(limits.threads)
             .with_batch_size(limits.batch_rows)
             .with_create_default_catalog_and_schema(false)
-            .with_information_schema(false)
+            .with_information_schema(true)
             .with_default_catalog_and_schema(
                 self.catalog.environment().as_str(),
                 self.options.default_namespace.as_deref().unwrap_or(NO_NAMESPACE),

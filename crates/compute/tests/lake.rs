@@ -24,7 +24,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let (clocks, randomness) = (Clocks::system(), Arc::new(SystemRandomness));
         let path = folder.path().join("ledger.db");
-        let ledger = Ledger::open(&path, clocks.clone(), randomness.clone()).await.unwrap();
+        let ledger =
+            Ledger::open(&path, clocks.clone(), Arc::clone(&randomness) as _).await.unwrap();
         let lake = Lake::local(&folder.path().join("ware house"), clocks, randomness).unwrap();
         Self { _folder: folder, ledger, lake, prod: EnvironmentName::new("prod") }
     }

@@ -19,6 +19,13 @@ const RUNAWAYS: &[&str] = &[
     "select count(*) from generate_series(1, 200000) a(x) \
      join generate_series(1, 200000) b(y) on x % 1 = y % 1 and x + y < 0",
     "select sum(x) from generate_series(1, 9000000000000) a(x)",
+    "with recursive t as (select 1 as x union all select x from t) select count(*) from t",
+    "select count(*) from generate_series(1, 400000) a(x) where not exists \
+     (select 1 from generate_series(1, 400000) b(y) where a.x % 1 = b.y % 1)",
+    "select count(*) from generate_series(1, 400000) a(x) where exists \
+     (select 1 from generate_series(1, 400000) b(y) where a.x % 2 = b.y % 2)",
+    "select count(*) from (select unnest(range(1, 1000 + x % 2)) \
+     from generate_series(1, 100000000) a(x))",
 ];
 
 #[tokio::test]

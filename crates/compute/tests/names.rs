@@ -17,7 +17,7 @@ fn batch(name: &str, values: &[i64]) -> (Arc<Schema>, Vec<RecordBatch>) {
 fn memory() -> Catalog {
     let (schema, rows) = batch("amount", &[1, 2, 3]);
     Catalog::empty(EnvironmentName::new("prod"))
-        .with_batches(TableName::new("shop", "orders"), schema.clone(), rows.clone())
+        .with_batches(TableName::new("shop", "orders"), Arc::clone(&schema), rows.clone())
         .with_batches(TableName::new("crm", "people"), schema, rows)
 }
 
@@ -95,6 +95,38 @@ async fn only_queries_are_let_in() {
     assert_eq!(ask(&session, "values (1), (2)").await, "1\n2");
     assert_eq!(ask(&session, "with t as (select 4 as x) select x from t").await, "4");
     assert!(ask(&session, "explain select * from orders").await.contains("orders"));
+}
+
+#[tokio::test]
+async fn the_information_schema_describes_what_the_session_sees() {
+    let session = session(memory());
+    let sql = "select table_schema, table_name from information_schema.tables \
+               where table_schema <> 'information_schema' order by 1";
+    assert_eq!(ask(&session, sql).await, "crm|people\nshop|orders");
+    let sql = "select column_name from information_schema.columns where table_name = 'orders'";
+    assert_eq!(ask(&session, sql).await, "amount");
+}
+
+#[tokio::test]
+async fn semi_and_anti_joins_answer_right_behind_the_fence() {
+    let session = session(memory());
+    for (sql, answer) in [
+        ("select count(*) from orders where amount in (select amount from crm.people)", "3"),
+        ("select count(*) from orders where amount not in (select amount from crm.people)", "0"),
+        (
+            "select count(*) from orders o where not exists \
+          (select 1 from crm.people p where p.amount = o.amount + 1)",
+            "1",
+        ),
+        ("select count(*) from orders where amount not in (select 2 union all select null)", "0"),
+        (
+            "select sum(amount) from orders o where exists \
+          (select 1 from crm.people p where p.amount = o.amount and p.amount > 1)",
+            "5",
+        ),
+    ] {
+        assert_eq!(ask(&session, sql).await, answer, "{sql}");
+    }
 }
 
 #[tokio::test]

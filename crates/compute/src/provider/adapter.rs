@@ -37,7 +37,8 @@ impl PhysicalExprAdapterFactory for ByFieldId {
         physical: SchemaRef,
     ) -> Result<Arc<dyn PhysicalExprAdapter>> {
         let has_ids = physical.fields().iter().any(|field| field_id(field).is_some());
-        let seen = if has_ids { renamed_schema(&logical, &physical) } else { physical.clone() };
+        let seen =
+            if has_ids { renamed_schema(&logical, &physical) } else { Arc::clone(&physical) };
         let inner = DefaultPhysicalExprAdapterFactory.create(logical, Arc::clone(&seen))?;
         Ok(Arc::new(Adapter { inner, seen, physical, maybe_nan: Arc::clone(&self.maybe_nan) }))
     }
