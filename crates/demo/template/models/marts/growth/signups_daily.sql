@@ -3,7 +3,7 @@ with days as (
     select
         signup_date,
         count(*) as signups,
-        sum(case when activated then 1 else 0 end) as activated
+        count(case when activated then 1 end) as activated
     from {{ ref('fact_signups') }}
     group by 1
 ),
@@ -25,5 +25,5 @@ select
     signups,
     activated,
     average_4_weeks,
-    round(100 * (signups - average_4_weeks) / average_4_weeks) as delta_percent
+    cast(round(100 * (signups - average_4_weeks) / average_4_weeks) as integer) as delta_percent
 from compared
