@@ -4,5 +4,6 @@
 mod changes;
 mod model;
 mod pyiceberg;
+mod statistics;
 mod world;
 mod writers;
