@@ -96,7 +96,7 @@ fn read_positions(path: &str, batch: &RecordBatch, into: &mut DeleteContent) -> 
     Ok(())
 }
 
-fn delete_shape() -> SchemaRef {
+pub(crate) fn delete_shape() -> SchemaRef {
     let field = |name: &str, kind: DataType, id: i32| {
         let id = HashMap::from([(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())]);
         Field::new(name, kind, false).with_metadata(id)

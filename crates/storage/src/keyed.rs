@@ -156,8 +156,8 @@ impl KeyedRows {
         let count = batch.num_rows();
         let number = self.spool.push(lake, batch).await?;
         self.standing.push(vec![true; count]);
-        for row in 0..count {
-            if !complete[row] {
+        for (row, complete) in complete.into_iter().enumerate() {
+            if !complete {
                 self.keyless_rows += 1;
                 continue;
             }

@@ -270,3 +270,121 @@ async fn take_away(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, StringArray};
+    use base::clock::Clocks;
+    use base::random::SeededRandomness;
+    use base::{CommitId, TableName};
+    use iceberg::spec::{DataContentType, DataFileBuilder, DataFileFormat, Struct};
+
+    use super::*;
+    use crate::deletes::delete_shape;
+    use crate::evolve::Evolution;
+    use crate::write::encode;
+    use crate::{Lake, LakeTable, RewritePolicy, StageOptions, WriteMode};
+
+    fn numbers(ids: impl Iterator<Item = i64>) -> RecordBatch {
+        let ids = Arc::new(Int64Array::from_iter_values(ids));
+        RecordBatch::try_from_iter([("id", ids as ArrayRef)]).expect("a batch")
+    }
+
+    fn options(commit: &str) -> StageOptions {
+        let mut options = StageOptions::new(CommitId::new(commit));
+        options.rewrite = RewritePolicy { deleted_percent: 50, small_file_bytes: 0 };
+        options
+    }
+
+    async fn change(
+        lake: &Lake,
+        base: Option<&LakeTable>,
+        mode: WriteMode,
+        rows: RecordBatch,
+    ) -> LakeTable {
+        let name = TableName::new("main", "t");
+        let mut stage = lake.stage(&"prod".into(), &name, base, options("c"));
+        stage.mode(mode).expect("an open stage");
+        stage.write(rows).await.expect("rows that fit");
+        stage.finish().await.expect("a version").table
+    }
+
+    /// Deletes as Spark writes them: one file for several data files, without bounds, unsorted.
+    async fn delete_like_spark(lake: &Lake, base: &LakeTable, rows: &[(&str, i64)]) -> LakeTable {
+        let name = TableName::new("main", "t");
+        let schema = Evolution::new(&name, Some(base.schema()), 1).build().expect("a schema");
+        let options = options("spark");
+        let target = crate::commit::Target::new(lake, &name, Some(base), &options, schema)
+            .expect("a target");
+        let paths = StringArray::from_iter_values(rows.iter().map(|row| row.0));
+        let positions = Int64Array::from_iter_values(rows.iter().map(|row| row.1));
+        let batch =
+            RecordBatch::try_new(delete_shape(), vec![Arc::new(paths), Arc::new(positions)])
+                .expect("deletes");
+        let (content, _) = encode(&batch).expect("a file");
+        let path = target.names.next(lake, "data", "-spark.parquet");
+        let file = DataFileBuilder::default()
+            .content(DataContentType::PositionDeletes)
+            .file_path(path.clone())
+            .file_format(DataFileFormat::Parquet)
+            .partition(Struct::empty())
+            .record_count(rows.len() as u64)
+            .file_size_in_bytes(content.len() as u64)
+            .build()
+            .expect("a delete file");
+        lake.files().write_new(&path, content).await.expect("a written file");
+        let (schema, spec) = (Arc::clone(target.schema()), Arc::clone(target.spec()));
+        let (name, environment) = (name.clone(), "prod".into());
+        let (base, lake) = (Some(base.clone()), lake.clone());
+        let plan =
+            Plan { lake, environment, name, base, options, target, schema_changes: Vec::new() };
+        let mut changes = Changes::append(&plan, Vec::new(), 0);
+        let mut distinct: Vec<_> = rows.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        changes.account.deleted = distinct.len() as u64;
+        changes.account.after -= changes.account.deleted;
+        changes.operation = Operation::Delete;
+        changes.added_deletes.push(AddedDelete { file, schema, spec });
+        plan.commit(changes).await.expect("a version").table
+    }
+
+    #[tokio::test]
+    async fn deletes_of_other_engines_count_once_and_go_with_their_rows() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let randomness = Arc::new(SeededRandomness::new(1));
+        let lake = Lake::local(folder.path(), Clocks::system(), randomness).expect("a lake");
+        let first = change(&lake, None, WriteMode::Append, numbers(0..100)).await;
+        let both = change(&lake, Some(&first), WriteMode::Append, numbers(100..200)).await;
+        let files = both.files(&lake).await.expect("files");
+        let path = |low: i64| {
+            let holds = |file: &&DataFileEntry| {
+                file.lower_bounds().values().any(|d| *d == iceberg::spec::Datum::long(low))
+            };
+            files.data().iter().find(holds).expect("the file").path().to_owned()
+        };
+        let (a, b) = (path(0), path(100));
+        let rows = [(b.as_str(), 5), (a.as_str(), 7), (b.as_str(), 1), (b.as_str(), 5)];
+        let once = delete_like_spark(&lake, &both, &rows).await;
+        assert_eq!(once.row_count(), 197);
+        let files = once.files(&lake).await.expect("files");
+        assert_eq!(files.row_count(&lake).await.expect("counts"), 197);
+        let twice = delete_like_spark(&lake, &once, &[(a.as_str(), 8)]).await;
+        // Deleting what is deleted changes nothing; a neighbour goes, through a file of its own.
+        let keys = WriteMode::DeleteKeys { keys: vec!["id".to_owned()] };
+        let ours =
+            change(&lake, Some(&twice), keys.clone(), numbers([7, 105, 9].into_iter())).await;
+        assert_eq!(ours.row_count(), 195);
+        let files = ours.files(&lake).await.expect("files");
+        assert_eq!(files.row_count(&lake).await.expect("counts"), 195);
+        assert_eq!(files.position_deletes().len(), 3);
+        let rewritten = change(&lake, Some(&ours), keys, numbers(10..90)).await;
+        let rows = rewritten.rows(&lake).await.expect("rows");
+        assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 115);
+        assert_eq!(rewritten.row_count(), 115);
+        let old = ours.at_snapshot(first.snapshot_id().expect("a version")).expect("a version");
+        assert_eq!(old.row_count(), 100);
+    }
+}

@@ -183,8 +183,8 @@ impl LakeTable {
     /// When the table had no version yet.
     pub fn at_time(&self, time: DateTime<Utc>) -> Result<Self> {
         let millis = time.timestamp_millis();
-        let past = self.metadata.history().iter().filter(|log| log.timestamp_ms() <= millis);
-        match past.last() {
+        let mut past = self.metadata.history().iter().filter(|log| log.timestamp_ms() <= millis);
+        match past.next_back() {
             Some(log) => self.at_snapshot(log.snapshot_id),
             None => {
                 let what = format!("a version of table \"{}\" at {time}", self.label());

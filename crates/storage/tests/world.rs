@@ -91,7 +91,9 @@ impl World {
 async fn open(folder: &Path) -> (Ledger, Lake) {
     let (clocks, randomness) = (Clocks::system(), Arc::new(SystemRandomness));
     let path = folder.join("ledger.db");
-    let ledger = Ledger::open(&path, clocks.clone(), randomness.clone()).await.unwrap();
+    let ledger = Ledger::open(&path, clocks.clone(), Arc::<SystemRandomness>::clone(&randomness))
+        .await
+        .unwrap();
     let lake = Lake::local(&folder.join("warehouse"), clocks, randomness).unwrap();
     (ledger, lake)
 }
