@@ -74,6 +74,54 @@ pub(crate) fn named_of(value: &Value) -> Option<Vec<(String, Value)>> {
 pub(crate) fn text_of(value: &Value) -> String {
     match value.as_str() {
         Some(text) => text.to_owned(),
+        None if value.is_number() && !value.is_integer() => {
+            f64::try_from(value.clone()).map_or_else(|_| value.to_string(), float_text)
+        }
         None => value.to_string(),
+    }
+}
+
+/// A float as Python prints it: with an exponent outside of 1e-4 to 1e16.
+fn float_text(number: f64) -> String {
+    let size = number.abs();
+    if !number.is_finite() {
+        return if number.is_nan() {
+            "nan".to_owned()
+        } else if number > 0.0 {
+            "inf".to_owned()
+        } else {
+            "-inf".to_owned()
+        };
+    }
+    if size != 0.0 && !(1e-4..1e16).contains(&size) {
+        let text = format!("{number:e}");
+        return match text.split_once("e-") {
+            Some((digits, power)) => format!("{digits}e-{power:0>2}"),
+            None => text.replacen('e', "e+", 1),
+        };
+    }
+    let text = number.to_string();
+    if text.contains('.') { text } else { format!("{text}.0") }
+}
+
+/// A value as Python's `repr` writes it inside a list or dict.
+pub(crate) struct Repr(pub(crate) Value);
+
+impl std::fmt::Debug for Repr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = &self.0;
+        if value.is_number() && !value.is_integer() {
+            return f.write_str(&text_of(value));
+        }
+        // The engine prints and represents objects alike; ours tell the two apart.
+        match value.as_object() {
+            Some(object) if object.repr() == minijinja::value::ObjectRepr::Plain => {
+                std::fmt::Debug::fmt(object, f)
+            }
+            Some(object) if crate::jinja::objects::RelationObject::of(value).is_some() => {
+                std::fmt::Debug::fmt(object, f)
+            }
+            _ => std::fmt::Debug::fmt(value, f),
+        }
     }
 }

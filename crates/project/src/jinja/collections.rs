@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use minijinja::value::{DynObject, Enumerator, Kwargs, Object, ObjectRepr, Tuple, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use crate::jinja::arguments::Arguments;
+use crate::jinja::arguments::{Arguments, Repr};
 
 /// Levels of nesting that are printed; a list that holds itself would go on for ever.
 const PRINT_DEPTH_MAX: usize = 64;
@@ -126,7 +126,7 @@ impl List {
 impl fmt::Debug for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let items = self.items();
-        nested(f, |f| f.debug_list().entries(items).finish())
+        nested(f, |f| f.debug_list().entries(items.into_iter().map(Repr)).finish())
     }
 }
 
@@ -246,6 +246,7 @@ pub(crate) fn read_map(
 impl fmt::Debug for Dict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pairs = self.pairs();
+        let pairs = pairs.into_iter().map(|(key, value)| (Repr(key), Repr(value)));
         nested(f, |f| f.debug_map().entries(pairs).finish())
     }
 }
@@ -353,7 +354,7 @@ impl fmt::Debug for Set {
         if items.is_empty() {
             return f.write_str("set()");
         }
-        nested(f, |f| f.debug_set().entries(items).finish())
+        nested(f, |f| f.debug_set().entries(items.into_iter().map(Repr)).finish())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use minijinja::value::{Kwargs, Rest, Tuple, ValueKind};
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use minijinja_contrib::pycompat;
 
@@ -52,6 +52,12 @@ fn build() -> Environment<'static> {
     engine.set_undefined_behavior(UndefinedBehavior::Lenient);
     engine.set_fuel(Some(FUEL_PER_STATE));
     engine.set_recursion_limit(RECURSION_MAX);
+    engine.set_formatter(|out, state, value| {
+        if value.is_number() && !value.is_integer() {
+            return out.write_str(&text_of(value)).map_err(Error::from);
+        }
+        minijinja::escape_formatter(out, state, value)
+    });
     minijinja_contrib::add_to_environment(&mut engine);
     engine.set_unknown_method_callback(method);
     add_operators(&mut engine);
@@ -150,9 +156,11 @@ fn add_filters(engine: &mut Environment<'static>) {
             None => items(&value).map(List::value),
         }
     });
-    engine.add_filter("sort", |value: Value, kwargs: Rest<Value>| own_list("sort", value, kwargs));
-    engine.add_filter("dictsort", |value: Value, kwargs: Rest<Value>| {
-        own_list("dictsort", value, kwargs)
+    engine.add_filter("sort", |value: Value, rest: Rest<ValueOrKwargs>| {
+        own_list("sort", value, rest)
+    });
+    engine.add_filter("dictsort", |value: Value, rest: Rest<ValueOrKwargs>| {
+        own_list("dictsort", value, rest)
     });
     engine.add_filter("tojson", |value: Value| json_text::for_html(&value));
     engine.add_filter("int", filter_int);
@@ -163,27 +171,8 @@ fn add_filters(engine: &mut Environment<'static>) {
         };
         parsed.unwrap_or_else(|| default.unwrap_or(0.0))
     });
-    for name in ["default", "d"] {
-        engine.add_filter(name, |value: Value, default: Option<Value>, rest: Rest<Value>| {
-            let mut rest = Arguments::new(&rest.0);
-            let named = rest.named("default_value");
-            let falsy = rest.optional("boolean").is_some_and(|flag| flag.is_true());
-            let (default, falsy) = match default {
-                Some(default) if default.is_kwargs() => {
-                    let mut arguments = Arguments::new(&[default]);
-                    let falsy = arguments.named("boolean").is_some_and(|flag| flag.is_true());
-                    (arguments.named("default_value"), falsy)
-                }
-                other => (other.or(named), falsy),
-            };
-            let absent = value.is_undefined() || Missing::holds(&value);
-            if absent || (falsy && !value.is_true()) {
-                default.unwrap_or_else(|| Value::from(""))
-            } else {
-                value
-            }
-        });
-    }
+    engine.add_filter("default", filter_default);
+    engine.add_filter("d", filter_default);
     for name in ["as_text", "as_bool", "as_native", "as_number"] {
         // dbt's own filters only mean something where YAML is rendered; see `render_value`.
         engine.add_filter(name, |value: Value| value);
@@ -196,13 +185,29 @@ fn add_filters(engine: &mut Environment<'static>) {
     engine.add_filter("join", join);
 }
 
+fn arguments_of(rest: Rest<ValueOrKwargs>) -> Vec<Value> {
+    rest.0.into_iter().map(ValueOrKwargs::into_value).collect()
+}
+
+fn filter_default(value: Value, rest: Rest<ValueOrKwargs>) -> Value {
+    let mut arguments = Arguments::new(&arguments_of(rest));
+    let default = arguments.optional("default_value");
+    let falsy = arguments.optional("boolean").is_some_and(|flag| flag.is_true());
+    let absent = value.is_undefined() || Missing::holds(&value);
+    if absent || (falsy && !value.is_true()) {
+        default.unwrap_or_else(|| Value::from(""))
+    } else {
+        value
+    }
+}
+
 /// A filter of the engine whose list must be one that can be changed.
-fn own_list(name: &'static str, value: Value, rest: Rest<Value>) -> Result<Value, Error> {
+fn own_list(name: &'static str, value: Value, rest: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     // The engine's own filter is shadowed by this one: ask an engine that still has it.
     static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(Environment::new);
     let mut inner = PLAIN.empty_state();
     let mut args = vec![value];
-    args.extend(rest.0);
+    args.extend(arguments_of(rest));
     let sorted = inner.apply_filter(name, &args)?;
     items(&sorted).map(List::value)
 }
@@ -246,19 +251,13 @@ fn truncate(
     kept.rsplit_once(' ').map_or(kept.as_str(), |(words, _)| words).to_owned() + &end
 }
 
-fn join(
-    value: Value,
-    separator: Option<String>,
-    attribute: Option<Value>,
-) -> Result<String, Error> {
+fn join(value: Value, rest: Rest<ValueOrKwargs>) -> Result<String, Error> {
     if value.is_undefined() {
         return Ok(String::new());
     }
-    let attribute =
-        attribute.map(|attribute| match Arguments::new(&[attribute.clone()]).named("attribute") {
-            Some(named) => named,
-            None => attribute,
-        });
+    let mut arguments = Arguments::new(&arguments_of(rest));
+    let separator = arguments.optional("d").map(|separator| text_of(&separator));
+    let attribute = arguments.optional("attribute");
     let mut texts = Vec::new();
     for item in items(&value)? {
         let item = match &attribute {

@@ -137,10 +137,13 @@ fn plain_function(name: &str, args: &[Value]) -> Result<Value, Error> {
             json_text::toyaml(&value, sorted).map(Value::from)
         }
         "fromyaml" => {
-            // Every JSON document is YAML; other YAML needs the reader of the project's files.
             let text = arguments.text("value")?;
-            let default = arguments.optional("default");
-            Ok(json_text::fromjson(&text, default))
+            let file = base::SourceFile::new("fromyaml", text);
+            let mut problems = Vec::new();
+            let read = crate::yaml::read(&file, &mut problems).map(|value| value.to_json());
+            let failed = problems.iter().any(base::Diagnostic::is_error);
+            let default = arguments.optional("default").unwrap_or_else(|| Value::from(()));
+            Ok(read.filter(|_| !failed).map_or(default, |json| from_json(&json)))
         }
         "set" => set_function(args, false),
         "set_strict" => set_function(args, true),

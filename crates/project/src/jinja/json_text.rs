@@ -120,6 +120,9 @@ fn plain(text: &str) -> bool {
 fn yaml_scalar(json: &Json) -> String {
     match json {
         Json::String(text) if plain(text) => text.clone(),
+        Json::String(text) if !text.contains(char::is_control) => {
+            format!("'{}'", text.replace('\'', "''"))
+        }
         Json::String(text) => {
             let mut out = String::new();
             quoted(text, false, &mut out);

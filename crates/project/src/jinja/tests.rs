@@ -5,6 +5,7 @@
 mod conversation;
 mod language;
 mod messages;
+mod truth;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -119,9 +119,8 @@
 {%- endmacro %}
 
 {% macro get_limit_subquery_sql(sql, limit) -%}
-  select * from (
-    {{ sql }}
-  ) as model_limit_subq
+  {{ sql }}
+
   limit {{ limit }}
 {%- endmacro %}
 

@@ -20,7 +20,8 @@ fn macros_return_values_pack_surplus_and_call_back() {
          {%- macro trimmed() -%}  x  {%- endmacro -%}\
          {% macro fresh(l=[]) %}{% do l.append(1) %}{{ return(l) }}{% endmacro %}\
          {% macro typed(a: string, b: int = 3) %}{{ a }}{{ b }}{% endmacro %}\
-         {% macro outer() %}{% set y = 5 %}{% call twice(1) %}{{ y }}{{ caller() }}{% endcall %}{% endmacro %}",
+         {% macro outer() %}{% set y = 5 %}{% call twice(1) %}{{ y }}{{ caller() }}{% endcall \
+         %}{% endmacro %}",
     )];
     let cases = [
         ("{{ total(1) + 1 }} {{ total(1, b=2) }} {{ shop.total(1) }}", "12 3 11"),
@@ -48,7 +49,8 @@ fn dispatch_prefers_the_root_project_then_the_dialect_then_default() {
         (
             "shop",
             "{% macro duckdb__noise() %}mine{% endmacro %}\
-             {% macro ref(name) %}{{ return(builtins.ref(name).include(database=false)) }}{% endmacro %}",
+             {% macro ref(name) %}{{ return(builtins.ref(name).include(database=false)) }}{% \
+         endmacro %}",
         ),
         (
             "lib",
@@ -91,7 +93,8 @@ fn relations_render_and_are_mappings() {
 fn queries_answer_as_agate_tables() {
     let text = "{% set t = run_query('select status, n from s') %}\
         {% if execute %}{% for s in t.columns[0].values() %}{{ s }},{% endfor %}\
-        {{ t.rows[1]['n'] }}{{ t.columns['n'].values() }}{% for r in t %}{{ r[0] }}{{ r.n }}{% endfor %}\
+        {{ t.rows[1]['n'] }}{{ t.columns['n'].values() }}{% for r in t %}{{ r[0] }}{{ r.n }}{% \
+         endfor %}\
         {{ t.column_names }}{{ t | length }}{% endif %}";
     assert_eq!(render(text), "new,paid,4(3, 4)new3paid4('status', 'n')2");
     let text = "{% call statement('x', fetch_result=true) %}select status, n from s{% endcall %}\
@@ -105,7 +108,8 @@ fn parsing_records_calls_and_swallows_what_nobody_can_know() {
         {% set v = run_query('select 1').columns[0].values() %}\
         {% for x in v %}{{ x }}{% endfor %}{{ later.macro(1)['x'] }}{{ unknown() }}\
         select * from {{ ref('a') }} join {{ ref('p', 'b', v=2) }} join {{ source('s', 't') }}\
-        {% if is_incremental() %}{{ ref('hidden') }}{% endif %} {{ var('start') }} {{ var('none') }}";
+        {% if is_incremental() %}{{ ref('hidden') }}{% endif %} {{ var('start') }} {{ \
+         var('none') }}";
     let parsed = renderer_of(&[]).parse(&node(text)).map_err(|d| super::shown(&d)).unwrap();
     assert_eq!(
         serde_json::Value::Object(parsed.configs[0].values.clone()),
@@ -122,7 +126,8 @@ fn parsing_records_calls_and_swallows_what_nobody_can_know() {
 #[test]
 fn configuration_is_read_at_run_time() {
     let mut node = node(
-        "{{ config.get('a') }}{{ config.get('b', 'x') }}{{ config.require('a') }}{{ is_incremental() }}",
+        "{{ config.get('a') }}{{ config.get('b', 'x') }}{{ config.require('a') }}{{ \
+         is_incremental() }}",
     );
     node.config = json!({"a": 1}).as_object().unwrap().clone();
     node.model = json!({"config": {"materialized": "incremental"}});
@@ -189,7 +194,8 @@ fn values_are_rendered_natively() {
     let renderer = renderer_of(&[]);
     let file = SourceFile::new("models/schema.yml", "x");
     let place = base::Span::new(&file, 0..1);
-    let value = json!({"a": "{{ var('flags') }}", "b": "x{{ 1 }}", "c": ["{{ 1 + 1 }}"], "d": "{{ env_var('REGION') }}"});
+    let value = json!({"a": "{{ var('flags') }}", "b": "x{{ 1 }}", "c": ["{{ 1 + 1 \
+         }}"], "d": "{{ env_var('REGION') }}"});
     let rendered = renderer.render_value(&value, "shop", &place).unwrap();
     assert_eq!(rendered, json!({"a": [1, 2], "b": "x1", "c": [2], "d": "eu"}));
 }

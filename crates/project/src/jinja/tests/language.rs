@@ -22,7 +22,9 @@ fn values_print_as_python_prints_them() {
         ("{{ {'a': 1, 'b': [2]} }}", "{'a': 1, 'b': [2]}"),
         ("{{ (1, 'x') }} {{ (1,) }}", "(1, 'x') (1,)"),
         ("{{ 7 / 2 }} {{ 7 // 2 }} {{ -7 % 3 }} {{ 2 ** 10 }}", "3.5 3 2 1024"),
-        ("{{ 4 / 2 }}", "2.0"),
+        ("{{ 4 / 2 }} {{ [1e20, 0.00001] }} {{ 1e16 }}", "2.0 [1e+20, 1e-05] 1e+16"),
+        ("{{ [modules.datetime.date(2026, 1, 2)] }}", "[datetime.date(2026, 1, 2)]"),
+        ("{{ [3, 1] | sort(reverse=true) }} {{ '' | default('x', boolean=true) }}", "[3, 1] x"),
         ("{{ 'a' ~ 1 ~ none }}", "a1None"),
         ("{{ \"it's\" | list | length }}", "4"),
         ("{{ [\"it's\"] }}", "[\"it's\"]"),
@@ -90,6 +92,7 @@ fn json_is_written_as_python_writes_it() {
         ("{{ tojson({'b': 1, 'a': 2}, sort_keys=true) }}", r#"{"a": 2, "b": 1}"#),
         ("{{ fromjson('{\"a\": [1]}').a[0] }}{{ fromjson('nope', 'd') }}", "1d"),
         ("{{ toyaml({'a': 1, 'b': ['x']}) }}", "a: 1\nb:\n- x\n"),
+        ("{{ fromyaml('a: [1, x]') }}", "{'a': [1, 'x']}"),
         ("{{ local_md5('abc') }}", "900150983cd24fb0d6963f7d28e17f72"),
     ]);
 }
@@ -108,7 +111,8 @@ fn modules_answer_as_python_does() {
             "2026-02-01",
         ),
         (
-            "{{ (modules.datetime.datetime(2026, 1, 2) - modules.datetime.datetime(2026, 1, 1)).days }}",
+            "{{ (modules.datetime.datetime(2026, 1, 2) - modules.datetime.datetime(2026, 1, \
+         1)).days }}",
             "1",
         ),
         (
@@ -116,7 +120,8 @@ fn modules_answer_as_python_does() {
             "2026-03-04T00:00:00",
         ),
         (
-            "{{ modules.datetime.datetime(2026, 1, 1, tzinfo=modules.pytz.timezone('America/Los_Angeles')) }}",
+            "{{ modules.datetime.datetime(2026, 1, 1, \
+         tzinfo=modules.pytz.timezone('America/Los_Angeles')) }}",
             "2026-01-01 00:00:00-07:53",
         ),
         (
@@ -126,7 +131,8 @@ fn modules_answer_as_python_does() {
         ("{{ modules.datetime.timedelta(hours=25) }}", "1 day, 1:00:00"),
         ("{{ modules.re.sub('(a)(b)', '\\\\2\\\\1', 'xab') }}", "xba"),
         (
-            "{{ modules.re.match('[a-z]+', 'abc1').group(0) }}{{ modules.re.match('b', 'ab') is none }}",
+            "{{ modules.re.match('[a-z]+', 'abc1').group(0) }}{{ modules.re.match('b', 'ab') is \
+         none }}",
             "abcTrue",
         ),
         ("{{ modules.re.findall('[0-9]+', 'a1b22') }}", "['1', '22']"),
@@ -143,7 +149,8 @@ fn jinja_of_python_is_accepted() {
         ("{% for i in [1, 2]: %}{{ i }}{{ ',' if not loop.last }}{% endfor %}", "1,2"),
         ("{% set x %}a{{ 1 }}b{% endset %}{{ x | upper }}", "A1B"),
         (
-            "{% set ns = namespace(n=0) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}",
+            "{% set ns = namespace(n=0) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% \
+         endfor %}{{ ns.n }}",
             "3",
         ),
         ("{% raw %}{{ x }}{% endraw %}", "{{ x }}"),

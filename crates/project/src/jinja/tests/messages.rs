@@ -15,7 +15,8 @@ fn an_unknown_macro_is_named_with_the_nearest_one() {
     says(
         "{% macro cents_to_dollars(x) %}{{ x }}{% endmacro %}",
         "select\n  {{ cents_to_dolars('a') }}",
-        "E0302 models/m.sql:2:6 \"cents_to_dolars\" is not defined | Did you mean \"cents_to_dollars\"?",
+        "E0302 models/m.sql:2:6 \"cents_to_dolars\" is not defined | Did you \
+         mean \"cents_to_dollars\"?",
     );
 }
 
@@ -42,7 +43,8 @@ fn missing_variables_refs_and_secrets_are_refused() {
     says(
         "",
         "{{ var('strat') }}",
-        "E0302 models/m.sql:1:4 variable \"strat\" has no value and no default | Did you mean \"start\"? \
+        "E0302 models/m.sql:1:4 variable \"strat\" has no value and no default | Did you \
+         mean \"start\"? \
          | Set it under vars: in dbt_project.yml, or pass --vars '{strat: ...}'.",
     );
     says(
