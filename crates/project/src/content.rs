@@ -9,7 +9,7 @@ use crate::folder::{Folder, Found};
 use crate::jinja::{self, Block, BlockKind, Renderer};
 use crate::package::Package;
 use crate::properties::{self, Place, Properties};
-use crate::{codes, templates, yaml};
+use crate::{templates, yaml};
 
 /// A SQL file below a resource path.
 #[derive(Clone, Debug)]
@@ -217,25 +217,5 @@ impl Content {
             all.declared.extend(one.declared);
         }
         all
-    }
-
-    /// What is known and not built yet, by name.
-    pub(crate) fn unsupported(&self, diagnostics: &mut Vec<Diagnostic>) {
-        for found in &self.python_models {
-            let message = format!("Python model \"{}\" cannot run yet", found.stem());
-            diagnostics.push(
-                Diagnostic::warning(codes::UNSUPPORTED_RESOURCE, message)
-                    .note(format!("It stands in {}.", found.path))
-                    .help("Write it in SQL, or exclude it."),
-            );
-        }
-        for (_, block) in &self.snapshots {
-            let message = format!("snapshot \"{}\" cannot run yet", block.name);
-            diagnostics.push(
-                Diagnostic::warning(codes::UNSUPPORTED_RESOURCE, message)
-                    .at(block.name_span.clone(), "")
-                    .note("It is part of the graph and is skipped."),
-            );
-        }
     }
 }

@@ -3,6 +3,20 @@
 //!
 //! This crate knows no network, no database and no async code, and reads files through
 //! [`base::Files`] alone. Read `transformation` next, which carries the nodes out.
+//!
+//! ```no_run
+//! use base::system::SystemFiles;
+//! use project::{ProjectOptions, Selection, open};
+//!
+//! let opened = open(".".as_ref(), &ProjectOptions::default(), &SystemFiles);
+//! for problem in &opened.diagnostics {
+//!     eprintln!("{}: {}", problem.code, problem.message);
+//! }
+//! if let Some(project) = opened.project {
+//!     let selection = Selection { select: vec!["+orders".into()], ..Selection::default() };
+//!     let nodes = project.graph.select(&selection);
+//! }
+//! ```
 
 mod assemble;
 pub mod codes;

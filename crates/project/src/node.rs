@@ -257,6 +257,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether it is a model written in Python, which cannot run here.
+    pub fn is_python(&self) -> bool {
+        let language = self.declaration.as_ref().and_then(|written| written.get("language"));
+        self.kind == NodeKind::Model && language.and_then(Json::as_str) == Some("python")
+    }
+
     /// Whether its rows are a common table expression of whoever uses it.
     pub fn is_ephemeral(&self) -> bool {
         self.kind == NodeKind::Model

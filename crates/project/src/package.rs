@@ -63,12 +63,13 @@ pub(crate) fn load_all(
                     }
                 }
                 None if is_root => {
-                    let there = installed
-                        .iter()
-                        .any(|folder| folder.rsplit('/').next() == Some(wanted.name.as_str()));
-                    // A package may carry another name than its repository: only an empty
-                    // folder of packages proves that it is missing.
-                    if !there && installed.is_empty() {
+                    // A repository may carry a prefix that its package does not
+                    // (dbt-audit-helper holds audit_helper).
+                    let there = installed.iter().any(|folder| {
+                        let folder = folder.rsplit('/').next().unwrap_or(folder);
+                        wanted.name.ends_with(folder) || folder.ends_with(&wanted.name)
+                    });
+                    if !there {
                         diagnostics.push(missing(&wanted.name, &wanted.span));
                     }
                 }

@@ -132,8 +132,15 @@ fn output(
     };
     let mut output = output.clone();
     // A password whose variable is not set is of no interest here: the connection is not used.
-    let mut unused = Vec::new();
-    templates::render(&mut output, renderer, "", &[], Severity::Warning, &mut unused);
+    if let yaml::Data::Mapping(mapping) = &mut output.data {
+        for entry in &mut mapping.entries {
+            let mut own = Vec::new();
+            templates::render(&mut entry.value, renderer, "", &[], Severity::Error, &mut own);
+            if USED_KEYS.contains(&entry.key.as_str()) {
+                fields.diagnostics().append(&mut own);
+            }
+        }
+    }
     let what = format!("target \"{target}\" of profile \"{profile_name}\"");
     let mut fields = Fields::open(&output, what, diagnostics)?;
     let kind = fields.text("type").unwrap_or_else(|| "duckdb".to_owned());
@@ -155,6 +162,9 @@ fn output(
         kind,
     })
 }
+
+/// Keys of an output that matter here.
+const USED_KEYS: &[&str] = &["type", "schema", "dataset", "threads"];
 
 const SECRET_WORDS: &[&str] = &["pass", "token", "secret", "private", "key", "credential"];
 

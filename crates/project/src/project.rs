@@ -287,8 +287,8 @@ impl Opening<'_> {
             namer: &namer,
         };
         let nodes = assemble::nodes(&inputs, diagnostics);
-        contents[0].unsupported(diagnostics);
         let graph = resolve::graph(&root.name, nodes, &namer, diagnostics);
+        report_unsupported(&graph, diagnostics);
         report_unused_paths(&packages[0], &graph, diagnostics);
         self.report_unread(diagnostics);
         Project {
@@ -329,6 +329,12 @@ impl Opening<'_> {
             // A missing variable matters to `load` alone, which meets it again.
             let warn = Severity::Warning;
             templates::render(&mut value, renderer, package, &[], warn, diagnostics);
+            let named = value.as_mapping().and_then(|mapping| mapping.get("connection"));
+            let known = named.and_then(Value::as_text);
+            let connection = known.and_then(|name| ground.settings.connections.get(name));
+            if let Some(problem) = connection.and_then(|connection| connection.problem.clone()) {
+                diagnostics.push(Diagnostic { severity: warn, ..problem });
+            }
             let connections = ground.connections.as_ref();
             sources.extend(ingest::read_with(&file, &value, connections, diagnostics));
         }
@@ -380,6 +386,45 @@ fn properties(
         diagnostics.extend(own.into_iter().filter(|problem| index == 0 || problem.is_error()));
     }
     found
+}
+
+/// Names per kind that one warning lists.
+const NAMES_LISTED_MAX: usize = 10;
+
+/// What is known and not built yet: one warning for each kind, with names.
+fn report_unsupported(graph: &Graph, diagnostics: &mut Vec<Diagnostic>) {
+    let mut kinds: BTreeMap<String, Vec<&crate::node::Node>> = BTreeMap::new();
+    for node in graph.nodes.values().filter(|node| node.package == graph.root_package) {
+        if node.is_python() {
+            kinds.entry("Python model".to_owned()).or_default().push(node);
+        } else if node.kind.is_unsupported() {
+            kinds.entry(node.kind.word().replace('_', " ")).or_default().push(node);
+        }
+    }
+    for (kind, nodes) in kinds {
+        let listed = nodes.iter().take(NAMES_LISTED_MAX).map(|node| format!("\"{}\"", node.name));
+        let mut names: Vec<String> = listed.collect();
+        if nodes.len() > NAMES_LISTED_MAX {
+            names.push(format!("{} more", nodes.len() - NAMES_LISTED_MAX));
+        }
+        let message = match nodes.len() {
+            1 => format!("1 {kind} is skipped: not built yet"),
+            count => format!("{count} {} are skipped: not built yet", plural(&kind)),
+        };
+        let mut problem = Diagnostic::warning(codes::UNSUPPORTED_RESOURCE, message);
+        if let Some(node) = nodes.first() {
+            problem = problem.at(node.span.clone(), "");
+        }
+        let names = names.join(", ");
+        diagnostics.push(problem.note(format!("They stay in the graph, unbuilt: {names}.")));
+    }
+}
+
+fn plural(kind: &str) -> String {
+    match kind.strip_suffix("query") {
+        Some(stem) => format!("{stem}queries"),
+        None => format!("{kind}s"),
+    }
 }
 
 fn report_unused_paths(root: &Package, graph: &Graph, diagnostics: &mut Vec<Diagnostic>) {

@@ -34,8 +34,11 @@ pub(crate) const LATE_IN_PROPERTIES: &[&str] = &[
     "docs",
     "depends_on",
     "model",
-    "given",
-    "expect",
+    "metrics",
+    "semantic_models",
+    "semantic_model",
+    "saved_queries",
+    "unit_tests",
 ];
 
 /// Renders every text below `value` that holds Jinja, except below `late` keys.

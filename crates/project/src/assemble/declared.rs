@@ -140,15 +140,6 @@ impl<'i> Assembly<'i, '_> {
         for (text, span) in &declared.depends_on {
             self.reference(&mut node, text, span);
         }
-        if declared.kind.is_unsupported() {
-            let words = declared.kind.word().replace('_', " ");
-            let message = format!("{words} \"{}\" has no effect yet", declared.name);
-            self.diagnostics.push(
-                Diagnostic::warning(codes::UNSUPPORTED_RESOURCE, message)
-                    .at(declared.span.clone(), "")
-                    .note("It is part of the graph and is skipped."),
-            );
-        }
         node
     }
 

@@ -305,12 +305,6 @@ impl<'i> Assembly<'i, '_> {
 
     fn yaml_snapshot(&mut self, package: &'i Package, patch: &'i Patch) {
         let Some(relation) = &patch.relation else { return };
-        let message = format!("snapshot \"{}\" cannot run yet", patch.name);
-        self.diagnostics.push(
-            Diagnostic::warning(codes::UNSUPPORTED_RESOURCE, message)
-                .at(patch.span.clone(), "")
-                .note("It is part of the graph and is skipped."),
-        );
         let text = format!("select * from {{{{ {relation} }}}}");
         let file = SourceFile::new(patch.place.file.path.clone(), text);
         let outline = Outline {
