@@ -309,7 +309,8 @@ impl Test {
         let limit = self.limit.map(|limit| format!("limit {limit}")).unwrap_or_default();
         format!(
             "select\n      {calculation} as failures,\n      {calculation} {warn} as should_warn,\n\
-             \x20     {calculation} {error} as should_error\n    from (\n      {sql}\n      {limit}\n\
+             \x20     {calculation} {error} as should_error\n    from (\n      {sql}\n\
+             \x20     {limit}\n\
              \x20   ) dbt_internal_test"
         )
     }

@@ -341,7 +341,8 @@ mod tests {
                  return_pending, returned]}}",
                 "status",
                 "orders",
-                "accepted_values_orders_status__placed__shipped__completed__return_pending__returned",
+                "accepted_values_orders_status__placed__shipped__completed__return_pending\
+                 __returned",
                 "be6b5b5ec3",
             ),
         ] {

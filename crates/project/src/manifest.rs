@@ -32,7 +32,7 @@ pub fn node(node: &Node) -> Json {
         "raw_sql": node.raw_sql,
         "checksum": {"name": "md5", "checksum": python::md5(&node.raw_sql)},
         "refs": refs(node),
-        "sources": node.sources.iter().map(|call| json!([call.source, call.table])).collect::<Vec<_>>(),
+        "sources": sources(node),
         "depends_on": {"nodes": node.depends_on, "macros": []},
         "database": node.relation.as_ref().map(|relation| &relation.database),
         "schema": node.relation.as_ref().map(|relation| &relation.schema),
@@ -76,6 +76,10 @@ fn refs(node: &Node) -> Vec<Json> {
         |(call, _)| json!({"name": call.name, "package": call.package, "version": call.version}),
     );
     refs.collect()
+}
+
+fn sources(node: &Node) -> Vec<Json> {
+    node.sources.iter().map(|call| json!([call.source, call.table])).collect()
 }
 
 fn columns(columns: &[Column]) -> Map<String, Json> {

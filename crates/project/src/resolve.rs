@@ -49,7 +49,8 @@ fn say_once_about_databases(nodes: &[Node], environment: &str, diagnostics: &mut
     let mut found = nodes.iter().filter(elsewhere);
     let Some(first) = found.next() else { return };
     let message = format!(
-        "config \"database\" of {} nodes has no effect: tables live in the environment \"{environment}\"",
+        "config \"database\" of {} nodes has no effect: tables live in the environment \
+         \"{environment}\"",
         found.count() + 1
     );
     diagnostics.push(

@@ -24,7 +24,8 @@ select * from {{ source('app', 'orders') }}
 //- models/orders.sql
 {{ config(materialized='incremental', unique_key='id', on_schema_change='append_new_columns',
           incremental_strategy='delete+insert', tags='core') }}
-select *, {{ var('days') }} as days from {{ ref('stg_orders') }} join {{ ref('countries') }} using (c)
+select *, {{ var('days') }} as days
+from {{ ref('stg_orders') }} join {{ ref('countries') }} using (c)
 //- models/schema.yml
 version: 2
 sources:

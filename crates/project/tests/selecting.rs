@@ -139,8 +139,8 @@ fn facts_answer_for_what_happened() {
 fn wrong_selectors_say_what_to_do() {
     let shop = shop();
     let mut text = String::new();
-    for select in ["marts.mrt", "tagg:raw", "tag:nightli", "@+mart", "tag:", "state:modified", "é+"]
-    {
+    let wrong = ["marts.mrt", "tagg:raw", "tag:nightli", "@+mart", "tag:", "state:modified", "é+"];
+    for select in wrong {
         let selection = Selection { select: vec![select.to_owned()], ..Selection::default() };
         let problem = shop.graph.select(&selection).unwrap_err();
         text.push_str(&crate::fixture::drawn(&[*problem]));

@@ -50,7 +50,7 @@ impl<'i> Assembly<'i, '_> {
         let facts = Facts { description, owner, ..Facts::default() };
         let mut node = self.node(outline, &facts, settings);
         node.id = source.node_id(stream);
-        node.columns = stream.columns.iter().map(|column| plain_column(column)).collect();
+        node.columns = stream.columns.iter().map(plain_column).collect();
         let table = source.table(stream);
         node.relation = Some(Relation {
             database: self.inputs.namer.environment().to_owned(),
@@ -197,7 +197,7 @@ impl<'i> Assembly<'i, '_> {
             file,
         };
         let range = start..start + sql.len();
-        let mut node = self.from_template(outline, None, None, |node| {
+        let mut node = self.template_node(outline, None, None, |node| {
             let mut source = NodeSource::file(&node.file, &node.package, node.id.as_str());
             source.range = range.clone();
             source

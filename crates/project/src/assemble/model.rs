@@ -112,7 +112,7 @@ impl<'i> Assembly<'i, '_> {
             span: first_line(&sql.file),
             file: Arc::clone(&sql.file),
         };
-        let mut node = self.from_template(outline, patch, version, |node| file_source(node));
+        let mut node = self.template_node(outline, patch, version, file_source);
         if let (Some(patch), Some(version)) = (patch, version) {
             node.id = NodeId::new(format!("{}.v{}", node.id, version.version));
             node.version = Some(version.version.clone());
@@ -125,7 +125,7 @@ impl<'i> Assembly<'i, '_> {
     }
 
     /// A node made of a template: settings in dbt's order (project file, properties, template).
-    pub(super) fn from_template(
+    pub(super) fn template_node(
         &mut self,
         outline: Outline<'_>,
         patch: Option<&Patch>,
@@ -296,7 +296,7 @@ impl<'i> Assembly<'i, '_> {
             span: block.name_span.clone(),
             file: Arc::clone(file),
         };
-        self.from_template(outline, patch, None, |node| {
+        self.template_node(outline, patch, None, |node| {
             let mut source = file_source(node);
             source.range = block.body.clone();
             source
@@ -316,7 +316,7 @@ impl<'i> Assembly<'i, '_> {
             span: patch.span.clone(),
             file,
         };
-        let mut node = self.from_template(outline, Some(patch), None, file_source);
+        let mut node = self.template_node(outline, Some(patch), None, file_source);
         for (_, place) in &mut node.refs {
             place.clone_from(&patch.span);
         }
@@ -346,7 +346,7 @@ impl<'i> Assembly<'i, '_> {
                 span: first_line(&sql.file),
                 file: Arc::clone(&sql.file),
             };
-            let node = self.from_template(outline, patch, None, file_source);
+            let node = self.template_node(outline, patch, None, file_source);
             if let Some(patch) = patch {
                 self.mark_used(patch);
             }

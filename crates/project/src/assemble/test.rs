@@ -51,7 +51,7 @@ impl<'i> Assembly<'i, '_> {
                 span: first_line(&sql.file),
                 file: Arc::clone(&sql.file),
             };
-            let mut node = self.from_template(outline, patch, None, file_source);
+            let mut node = self.template_node(outline, patch, None, file_source);
             describe(&mut node, patch, None);
             let settings = &node.config.all;
             let name = node.name.clone();
