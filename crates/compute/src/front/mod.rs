@@ -1,54 +1,35 @@
 //! From the SQL a person wrote, in one of four dialects, to a statement DataFusion can plan.
+//!
+//! A statement is parsed with one grammar (`parse`), its tree is rewritten (`walk` drives `joins`,
+//! `names`, `time`, `functions`, `refuse`), and what depends on types is settled while DataFusion
+//! plans (`arithmetic`, `casts`) by what [`register`] put into the session. The rule of the house:
+//! a construct gives the rows its dialect's home gives, or is refused by name.
 
-use std::fmt;
-use std::str::FromStr;
+mod arithmetic;
+mod casts;
+mod dialect;
+mod functions;
+mod joins;
+mod names;
+mod parse;
+mod refuse;
+mod time;
+mod tree;
+mod types;
+mod walk;
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::dialect;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast;
+
+pub use dialect::Dialect;
+pub use parse::range;
 
 use crate::error::QueryError;
-
-/// The SQL dialect a query is written in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// DuckDB, our own default.
-    #[default]
-    Duckdb,
-    /// PostgreSQL and Redshift.
-    Postgres,
-    /// Snowflake.
-    Snowflake,
-    /// BigQuery.
-    Bigquery,
-}
-
-impl fmt::Display for Dialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Duckdb => "duckdb",
-            Self::Postgres => "postgres",
-            Self::Snowflake => "snowflake",
-            Self::Bigquery => "bigquery",
-        })
-    }
-}
-
-impl FromStr for Dialect {
-    type Err = QueryError;
-
-    fn from_str(text: &str) -> Result<Self, QueryError> {
-        match text.to_ascii_lowercase().as_str() {
-            "duckdb" => Ok(Self::Duckdb),
-            "postgres" | "postgresql" | "redshift" => Ok(Self::Postgres),
-            "snowflake" => Ok(Self::Snowflake),
-            "bigquery" => Ok(Self::Bigquery),
-            _ => Err(QueryError::project(format!("dialect \"{text}\" is not known"))
-                .help("Use duckdb, postgres, snowflake or bigquery.")),
-        }
-    }
-}
 
 /// What a rewrite needs to know of the session.
 #[derive(Clone, Debug)]
@@ -59,33 +40,18 @@ pub struct FrontOptions {
     pub time_zone: String,
 }
 
-/// Parses one statement and rewrites what the dialect spells differently.
-///
-/// Rewrites work on the tree, so that spans still point into `sql`.
+/// Parses one query and rewrites what the dialect means otherwise than DataFusion.
 ///
 /// # Errors
-/// When the text is not one statement of the dialect.
+/// When the text is not one query, or holds a construct that would not give its dialect's rows.
 pub fn rewrite(
     sql: &str,
     dialect: Dialect,
-    _options: &FrontOptions,
+    options: &FrontOptions,
 ) -> Result<Statement, QueryError> {
-    let grammar: &dyn dialect::Dialect = match dialect {
-        Dialect::Duckdb => &dialect::DuckDbDialect {},
-        Dialect::Postgres => &dialect::PostgreSqlDialect {},
-        Dialect::Snowflake => &dialect::SnowflakeDialect {},
-        Dialect::Bigquery => &dialect::BigQueryDialect {},
-    };
-    let mut statements = DFParserBuilder::new(sql)
-        .with_dialect(grammar)
-        .build()
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(|error| QueryError::project(error.strip_backtrace()))?;
-    match (statements.pop_front(), statements.is_empty()) {
-        (Some(statement), true) => Ok(statement),
-        (None, _) => Err(QueryError::project("the query is empty")),
-        (Some(_), false) => Err(QueryError::project("expected one query, found several")),
-    }
+    let mut query = parse::query(sql)?;
+    walk::rewrite(sql, dialect, options, &mut query)?;
+    Ok(Statement::Statement(Box::new(ast::Statement::Query(query))))
 }
 
 /// Registers the functions, rules and settings of a dialect.
@@ -93,9 +59,22 @@ pub fn rewrite(
 /// # Errors
 /// When DataFusion refuses one of them, which is our bug.
 pub fn register(
-    _context: &SessionContext,
-    _dialect: Dialect,
-    _options: &FrontOptions,
+    context: &SessionContext,
+    dialect: Dialect,
+    options: &FrontOptions,
 ) -> Result<(), QueryError> {
+    {
+        let state = context.state_ref();
+        let mut state = state.write();
+        let settings = state.config_mut().options_mut();
+        settings.sql_parser.parse_float_as_decimal = true;
+        settings.sql_parser.collect_spans = true;
+        settings.execution.time_zone = Some(options.time_zone.clone());
+        state
+            .register_expr_planner(Arc::new(arithmetic::Operators { dialect }))
+            .map_err(|error| QueryError::internal(error.strip_backtrace()))?;
+    }
+    functions::register(context, dialect, options);
+    context.add_analyzer_rule(Arc::new(casts::CastRule { dialect }));
     Ok(())
 }

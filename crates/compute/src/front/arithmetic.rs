@@ -1,0 +1,235 @@
+//! Operators whose meaning depends on the types of both sides.
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::{DFSchema, Result, internal_datafusion_err, plan_err};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator, binary_expr, cast, lit};
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use super::dialect::Dialect;
+use super::functions;
+
+/// Plans operators as a dialect means them.
+#[derive(Debug)]
+pub(crate) struct Operators {
+    pub(crate) dialect: Dialect,
+}
+
+fn kernel(name: &str, arguments: Vec<Expr>) -> Result<Expr> {
+    let function = functions::kernel(name)
+        .ok_or_else(|| internal_datafusion_err!("function \"{name}\" is not registered"))?;
+    Ok(function.call(arguments))
+}
+
+fn is_date(given: &DataType) -> bool {
+    matches!(given, DataType::Date32 | DataType::Date64)
+}
+
+fn is_text(given: &DataType) -> bool {
+    matches!(given, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+fn is_interval(given: &DataType) -> bool {
+    matches!(given, DataType::Interval(_) | DataType::Duration(_))
+}
+
+fn is_moment(given: &DataType) -> bool {
+    matches!(given, DataType::Timestamp(..))
+}
+
+fn midnight(expr: Expr) -> Expr {
+    cast(expr, DataType::Timestamp(TimeUnit::Microsecond, None))
+}
+
+fn days(expr: Expr) -> Expr {
+    cast(cast(expr, DataType::Date32), DataType::Int32)
+}
+
+impl ExprPlanner for Operators {
+    fn plan_binary_op(
+        &self,
+        expr: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>> {
+        let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema))
+        else {
+            return Ok(PlannerResult::Original(expr));
+        };
+        match self.plan(&expr, &left, &right)? {
+            Some(planned) => Ok(PlannerResult::Planned(planned)),
+            None => Ok(PlannerResult::Original(expr)),
+        }
+    }
+}
+
+impl Operators {
+    fn plan(&self, expr: &RawBinaryExpr, l: &DataType, r: &DataType) -> Result<Option<Expr>> {
+        let (left, right) = (expr.left.clone(), expr.right.clone());
+        match &expr.op {
+            BinaryOperator::Divide => self.divide(left, right, l, r),
+            BinaryOperator::Plus => plus(left, right, l, r),
+            BinaryOperator::Minus => minus(left, right, l, r),
+            BinaryOperator::Multiply => times(left, right, l, r),
+            BinaryOperator::DuckIntegerDivide => whole_divide(left, right, l, r).map(Some),
+            BinaryOperator::BitwiseXor if self.dialect != Dialect::Bigquery => {
+                power(left, right).map(Some)
+            }
+            BinaryOperator::PGExp => power(left, right).map(Some),
+            BinaryOperator::PGRegexMatch
+            | BinaryOperator::PGRegexIMatch
+            | BinaryOperator::PGRegexNotMatch
+            | BinaryOperator::PGRegexNotIMatch => {
+                self.regex(&expr.op, left, right).map(Some)
+            }
+            BinaryOperator::Arrow => kernel("fp_json", vec![left, json_key(right, r)]).map(Some),
+            BinaryOperator::LongArrow => {
+                kernel("fp_json_text", vec![left, json_key(right, r)]).map(Some)
+            }
+            BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+                if is_interval(l) && is_interval(r) =>
+            {
+                let sides = (
+                    kernel("fp_interval_micros", vec![left])?,
+                    kernel("fp_interval_micros", vec![right])?,
+                );
+                Ok(Some(binary_expr(sides.0, comparison(&expr.op), sides.1)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn divide(
+        &self,
+        left: Expr,
+        right: Expr,
+        l: &DataType,
+        r: &DataType,
+    ) -> Result<Option<Expr>> {
+        if is_interval(l) && r.is_numeric() {
+            let share = kernel("fp_double_divide", vec![lit(1.0), right])?;
+            return kernel("fp_interval_times", vec![left, share]).map(Some);
+        }
+        let number = |given: &DataType| given.is_numeric() || given.is_null();
+        if !number(l) || !number(r) {
+            return Ok(None);
+        }
+        let floating = l.is_floating() || r.is_floating();
+        let whole = (l.is_integer() || l.is_null()) && (r.is_integer() || r.is_null());
+        Ok(match self.dialect {
+            Dialect::Duckdb => Some(binary_expr(
+                cast(left, DataType::Float64),
+                Operator::Divide,
+                cast(right, DataType::Float64),
+            )),
+            Dialect::Bigquery => Some(kernel("fp_double_divide", vec![left, right])?),
+            Dialect::Postgres | Dialect::Snowflake if floating => {
+                Some(kernel("fp_double_divide", vec![left, right])?)
+            }
+            Dialect::Postgres if whole && self.dialect.divides_integers_whole() => None,
+            Dialect::Postgres | Dialect::Snowflake => {
+                Some(kernel("fp_numeric_divide", vec![left, right])?)
+            }
+        })
+    }
+
+    /// DuckDB's `~` wants the whole text to match, PostgreSQL's a part of it.
+    fn regex(&self, op: &BinaryOperator, left: Expr, right: Expr) -> Result<Expr> {
+        let flags = match op {
+            BinaryOperator::PGRegexIMatch | BinaryOperator::PGRegexNotIMatch => "i",
+            _ => "",
+        };
+        let name = match self.dialect {
+            Dialect::Duckdb => "fp_regexp_matches_whole",
+            Dialect::Postgres | Dialect::Snowflake | Dialect::Bigquery => "fp_regexp_matches",
+        };
+        let found = kernel(name, vec![left, right, lit(flags)])?;
+        Ok(match op {
+            BinaryOperator::PGRegexNotMatch | BinaryOperator::PGRegexNotIMatch => {
+                Expr::Not(Box::new(found))
+            }
+            _ => found,
+        })
+    }
+}
+
+fn comparison(op: &BinaryOperator) -> Operator {
+    match op {
+        BinaryOperator::NotEq => Operator::NotEq,
+        BinaryOperator::Lt => Operator::Lt,
+        BinaryOperator::LtEq => Operator::LtEq,
+        BinaryOperator::Gt => Operator::Gt,
+        BinaryOperator::GtEq => Operator::GtEq,
+        _ => Operator::Eq,
+    }
+}
+
+fn json_key(key: Expr, given: &DataType) -> Expr {
+    // A number means the element at that place, a text the member of that name.
+    if given.is_integer() {
+        return binary_expr(lit("#"), Operator::StringConcat, cast(key, DataType::Utf8));
+    }
+    key
+}
+
+fn power(left: Expr, right: Expr) -> Result<Expr> {
+    Ok(datafusion::functions::math::power()
+        .call(vec![cast(left, DataType::Float64), cast(right, DataType::Float64)]))
+}
+
+fn plus(left: Expr, right: Expr, l: &DataType, r: &DataType) -> Result<Option<Expr>> {
+    Ok(if is_date(l) && r.is_integer() {
+        let sum = binary_expr(days(left), Operator::Plus, cast(right, DataType::Int32));
+        Some(cast(sum, DataType::Date32))
+    } else if l.is_integer() && is_date(r) {
+        return plus(right, left, r, l);
+    } else if is_date(l) && is_interval(r) {
+        Some(binary_expr(midnight(left), Operator::Plus, right))
+    } else if is_interval(l) && (is_date(r) || is_moment(r)) {
+        return match plus(right.clone(), left.clone(), r, l)? {
+            Some(planned) => Ok(Some(planned)),
+            None => Ok(Some(binary_expr(right, Operator::Plus, left))),
+        };
+    } else {
+        None
+    })
+}
+
+fn minus(left: Expr, right: Expr, l: &DataType, r: &DataType) -> Result<Option<Expr>> {
+    Ok(if is_date(l) && is_date(r) {
+        let wide = |expr| cast(days(expr), DataType::Int64);
+        Some(binary_expr(wide(left), Operator::Minus, wide(right)))
+    } else if is_date(l) && is_text(r) {
+        return minus(left, cast(right, DataType::Date32), l, &DataType::Date32);
+    } else if is_date(l) && r.is_integer() {
+        let rest = binary_expr(days(left), Operator::Minus, cast(right, DataType::Int32));
+        Some(cast(rest, DataType::Date32))
+    } else if is_date(l) && is_interval(r) {
+        Some(binary_expr(midnight(left), Operator::Minus, right))
+    } else if (is_moment(l) && (is_moment(r) || is_date(r))) || (is_date(l) && is_moment(r)) {
+        Some(kernel("fp_moment_difference", vec![left, right])?)
+    } else {
+        None
+    })
+}
+
+fn times(left: Expr, right: Expr, l: &DataType, r: &DataType) -> Result<Option<Expr>> {
+    if is_interval(l) && r.is_numeric() {
+        return kernel("fp_interval_times", vec![left, right]).map(Some);
+    }
+    if l.is_numeric() && is_interval(r) {
+        return kernel("fp_interval_times", vec![right, left]).map(Some);
+    }
+    Ok(None)
+}
+
+fn whole_divide(left: Expr, right: Expr, l: &DataType, r: &DataType) -> Result<Expr> {
+    if l.is_integer() && r.is_integer() {
+        return Ok(binary_expr(left, Operator::Divide, right));
+    }
+    plan_err!("\"//\" takes whole numbers, not {l} and {r}; use floor(x / y)")
+}

@@ -1,0 +1,140 @@
+//! Casts round and print as their homes do, whoever put them into the plan.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result, internal_datafusion_err, not_impl_err};
+use datafusion::logical_expr::expr::{Cast, TryCast};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::optimizer::AnalyzerRule;
+
+use super::dialect::Dialect;
+use super::functions;
+
+/// Rewrites casts after types are settled, so that implied casts are seen too.
+#[derive(Debug)]
+pub(crate) struct CastRule {
+    pub(crate) dialect: Dialect,
+}
+
+impl AnalyzerRule for CastRule {
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        Ok(plan.transform_up_with_subqueries(|plan| self.node(plan))?.data)
+    }
+
+    fn name(&self) -> &str {
+        "fiveply_casts"
+    }
+}
+
+impl CastRule {
+    fn node(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        let inputs = plan.inputs();
+        let schema = match inputs.is_empty() {
+            true => plan.schema().as_ref().clone(),
+            false => merge_schema(&inputs),
+        };
+        let names = NamePreserver::new(&plan);
+        let rewritten = plan.map_expressions(|expr| {
+            let saved = names.save(&expr);
+            let done = expr.transform_up(|expr| self.expression(expr, &schema))?;
+            Ok(done.update_data(|expr| saved.restore(expr)))
+        })?;
+        rewritten.map_data(LogicalPlan::recompute_schema)
+    }
+
+    fn expression(&self, expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+        let (inner, target, soft) = match &expr {
+            Expr::Cast(cast) => (cast.expr.as_ref(), cast.field.data_type(), false),
+            Expr::TryCast(cast) => (cast.expr.as_ref(), cast.field.data_type(), true),
+            _ => return Ok(Transformed::no(expr)),
+        };
+        let Ok(source) = inner.get_type(schema) else { return Ok(Transformed::no(expr)) };
+        let Some(prepared) = self.prepare(inner, &source, target)? else {
+            return Ok(Transformed::no(expr));
+        };
+        let target = target.clone();
+        Ok(Transformed::yes(match soft {
+            false => Expr::Cast(Cast::new(Box::new(prepared), target)),
+            true => Expr::TryCast(TryCast::new(Box::new(prepared), target)),
+        }))
+    }
+
+    /// What to cast instead, where the plain cast would give other values.
+    fn prepare(
+        &self,
+        inner: &Expr,
+        source: &DataType,
+        target: &DataType,
+    ) -> Result<Option<Expr>> {
+        let text = matches!(target, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+        Ok(match source {
+            source if source.is_floating() && target.is_integer() => {
+                Some(kernel("fp_round_half_even", inner, DataType::Float64)?)
+            }
+            DataType::Decimal128(_, scale) if *scale > 0 && target.is_integer() => {
+                // A cast to fewer digits rounds half away from zero; one to integers cuts.
+                let whole = DataType::Decimal128(38, 0);
+                Some(Expr::Cast(Cast::new(Box::new(inner.clone()), whole)))
+            }
+            DataType::Timestamp(_, zone) if text => {
+                Some(kernel("fp_moment_text", inner, micros(zone.clone()))?)
+            }
+            DataType::Timestamp(_, zone @ Some(_))
+                if matches!(
+                    target,
+                    DataType::Timestamp(_, None)
+                        | DataType::Date32
+                        | DataType::Date64
+                        | DataType::Time64(_)
+                ) =>
+            {
+                Some(kernel("fp_local_moment", inner, micros(zone.clone()))?)
+            }
+            source if source.is_floating() && text => {
+                let narrow = matches!(source, DataType::Float32 | DataType::Float16);
+                if narrow {
+                    return not_impl_err!(
+                        "a cast of real to varchar is not run; cast to double first"
+                    );
+                }
+                Some(match self.dialect {
+                    Dialect::Postgres | Dialect::Snowflake => {
+                        kernel("fp_double_text_postgres", inner, DataType::Float64)?
+                    }
+                    Dialect::Duckdb | Dialect::Bigquery => kernel("fp_double_text_duckdb", inner, DataType::Float64)?,
+                })
+            }
+            DataType::Interval(_)
+            | DataType::Duration(_)
+            | DataType::List(_)
+            | DataType::LargeList(_)
+            | DataType::Struct(_)
+            | DataType::Map(_, _)
+                if text =>
+            {
+                return not_impl_err!(
+                    "a cast of {source} to varchar is not run; take it apart first, with \
+                     extract(…) or array_to_string(…)"
+                );
+            }
+            _ => None,
+        })
+    }
+}
+
+/// The function over its argument, which is brought to the type the function takes.
+fn kernel(name: &str, inner: &Expr, takes: DataType) -> Result<Expr> {
+    let function = functions::kernel(name)
+        .ok_or_else(|| internal_datafusion_err!("function \"{name}\" is not registered"))?;
+    let argument = Expr::Cast(Cast::new(Box::new(inner.clone()), takes));
+    Ok(function.call(vec![argument]))
+}
+
+fn micros(zone: Option<Arc<str>>) -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, zone)
+}

@@ -1,0 +1,264 @@
+//! The shape of our own scalar functions: types in, type out, arrays in, array out.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{
+    DataType, Float64Type, Int64Type, IntervalMonthDayNanoType, TimeUnit,
+    TimestampMicrosecondType,
+};
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+/// What a column of arguments is turned into before the function sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Any type, as it is.
+    Any,
+    /// UTF-8 text.
+    Text,
+    /// 64-bit whole numbers.
+    Whole,
+    /// Doubles.
+    Double,
+    /// Booleans.
+    Truth,
+    /// Moments in microseconds; a time zone is kept, dates become midnight.
+    Moment,
+    /// Moments, intervals or times of day, as they are; dates become midnight.
+    When,
+    /// Intervals.
+    Interval,
+    /// Decimals, whole numbers as decimals.
+    Decimal,
+}
+
+/// A time without a zone, in microseconds: what both homes keep.
+pub(crate) fn local_timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, None)
+}
+
+impl Want {
+    fn coerce(self, function: &str, given: &DataType) -> Result<DataType> {
+        let refuse = |what: &str| {
+            plan_err!("\"{}\" takes {what}, not {given}", function.trim_start_matches("fp_"))
+        };
+        Ok(match self {
+            Self::Any => given.clone(),
+            Self::Text => match given {
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => {
+                    DataType::Utf8
+                }
+                _ => return refuse("text"),
+            },
+            Self::Whole => match given {
+                given if given.is_integer() || given.is_null() => DataType::Int64,
+                _ => return refuse("whole numbers"),
+            },
+            Self::Double => match given {
+                given if given.is_numeric() || given.is_null() => DataType::Float64,
+                _ => return refuse("numbers"),
+            },
+            Self::Truth => match given {
+                DataType::Boolean | DataType::Null => DataType::Boolean,
+                _ => return refuse("a boolean"),
+            },
+            Self::Moment | Self::When => match given {
+                DataType::Timestamp(_, zone) => {
+                    DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
+                }
+                DataType::Date32 | DataType::Date64 | DataType::Null => local_timestamp(),
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => local_timestamp(),
+                DataType::Interval(_) | DataType::Duration(_) if self == Self::When => {
+                    DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano)
+                }
+                DataType::Time32(_) | DataType::Time64(_) if self == Self::When => {
+                    DataType::Time64(TimeUnit::Microsecond)
+                }
+                _ => return refuse("a date or timestamp"),
+            },
+            Self::Interval => match given {
+                DataType::Interval(_) | DataType::Duration(_) | DataType::Null => {
+                    DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano)
+                }
+                _ => return refuse("an interval"),
+            },
+            Self::Decimal => decimal_of(given).map_or_else(|| refuse("numbers"), Ok)?,
+        })
+    }
+}
+
+/// The decimal type that holds every value of a whole or decimal type.
+pub(crate) fn decimal_of(given: &DataType) -> Option<DataType> {
+    Some(match given {
+        DataType::Decimal128(..) => given.clone(),
+        DataType::Decimal32(p, s) | DataType::Decimal64(p, s) => DataType::Decimal128(*p, *s),
+        DataType::Int8 | DataType::UInt8 | DataType::Int16 | DataType::UInt16 => {
+            DataType::Decimal128(5, 0)
+        }
+        DataType::Int32 | DataType::UInt32 => DataType::Decimal128(10, 0),
+        DataType::Int64 | DataType::UInt64 | DataType::Null => DataType::Decimal128(20, 0),
+        _ => return None,
+    })
+}
+
+/// What a function gets to work with.
+pub(crate) struct Call<'a> {
+    /// One array per argument, all of one length.
+    pub(crate) columns: &'a [ArrayRef],
+    /// How many rows there are.
+    pub(crate) rows: usize,
+    /// The type that was promised.
+    pub(crate) returns: &'a DataType,
+}
+
+impl Call<'_> {
+    fn column(&self, index: usize) -> Result<&ArrayRef> {
+        match self.columns.get(index) {
+            Some(column) => Ok(column),
+            None => exec_err!("argument {index} is missing"),
+        }
+    }
+
+    /// Any column.
+    pub(crate) fn any(&self, index: usize) -> Result<ArrayRef> {
+        self.column(index).map(Arc::clone)
+    }
+
+    /// Text of a row; none for null.
+    pub(crate) fn texts(&self, index: usize) -> Result<Vec<Option<&str>>> {
+        Ok(self.column(index)?.as_string::<i32>().iter().collect())
+    }
+
+    /// Whole numbers.
+    pub(crate) fn wholes(&self, index: usize) -> Result<Vec<Option<i64>>> {
+        Ok(self.column(index)?.as_primitive::<Int64Type>().iter().collect())
+    }
+
+    /// Doubles.
+    pub(crate) fn doubles(&self, index: usize) -> Result<Vec<Option<f64>>> {
+        Ok(self.column(index)?.as_primitive::<Float64Type>().iter().collect())
+    }
+
+    /// Booleans.
+    pub(crate) fn truths(&self, index: usize) -> Result<Vec<Option<bool>>> {
+        Ok(self.column(index)?.as_boolean().iter().collect())
+    }
+
+    /// Microseconds since the epoch, of moments.
+    pub(crate) fn micros(&self, index: usize) -> Result<Vec<Option<i64>>> {
+        Ok(self.column(index)?.as_primitive::<TimestampMicrosecondType>().iter().collect())
+    }
+
+    /// Intervals.
+    pub(crate) fn intervals(
+        &self,
+        index: usize,
+    ) -> Result<Vec<Option<arrow::datatypes::IntervalMonthDayNano>>> {
+        Ok(self.column(index)?.as_primitive::<IntervalMonthDayNanoType>().iter().collect())
+    }
+
+    /// The time zone of a column of moments.
+    pub(crate) fn zone(&self, index: usize) -> Result<Option<Arc<str>>> {
+        Ok(match self.column(index)?.data_type() {
+            DataType::Timestamp(_, zone) => zone.clone(),
+            _ => None,
+        })
+    }
+}
+
+type Returns = fn(&[DataType]) -> Result<DataType>;
+type Run = fn(&Call<'_>) -> Result<ArrayRef>;
+
+/// One of our scalar functions.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    name: &'static str,
+    wants: &'static [Want],
+    returns: Returns,
+    run: Run,
+    signature: Signature,
+}
+
+impl Kernel {
+    /// A function that gives the same for the same arguments.
+    pub(crate) fn udf(
+        name: &'static str,
+        wants: &'static [Want],
+        returns: Returns,
+        run: Run,
+    ) -> ScalarUDF {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        ScalarUDF::from(Self { name, wants, returns, run, signature })
+    }
+}
+
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Kernel {}
+
+impl Hash for Kernel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Kernel {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        (self.returns)(arguments)
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        if given.len() != self.wants.len() {
+            return plan_err!(
+                "\"{}\" takes {} arguments, not {}",
+                self.name.trim_start_matches("fp_"),
+                self.wants.len(),
+                given.len()
+            );
+        }
+        given.iter().zip(self.wants).map(|(given, want)| want.coerce(self.name, given)).collect()
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let scalar = args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
+        let rows = if scalar { 1 } else { args.number_rows };
+        let columns = args
+            .args
+            .iter()
+            .map(|value| value.to_array(rows))
+            .collect::<Result<Vec<ArrayRef>>>()?;
+        let returns = args.return_field.data_type();
+        let answer = (self.run)(&Call { columns: &columns, rows, returns })?;
+        if answer.len() != rows {
+            return exec_err!("\"{}\" gave {} rows for {rows}", self.name, answer.len());
+        }
+        if scalar {
+            let value = datafusion::common::ScalarValue::try_from_array(&answer, 0)?;
+            return Ok(ColumnarValue::Scalar(value));
+        }
+        Ok(ColumnarValue::Array(answer))
+    }
+}
+
+macro_rules! returns {
+    ($type:expr) => {
+        |_| Ok($type)
+    };
+}
+pub(crate) use returns;

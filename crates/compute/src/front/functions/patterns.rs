@@ -1,0 +1,107 @@
+//! `like`, `similar to` and regular expressions as operators.
+
+use datafusion::sql::sqlparser::ast::{Expr, UnaryOperator};
+
+use super::super::dialect::Dialect;
+use super::super::tree::{as_text, call, text};
+use super::super::walk::{Scene, refused};
+use crate::error::QueryError;
+
+/// Rewrites one of them.
+pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryError> {
+    let node = expr.clone();
+    match expr {
+        Expr::SimilarTo { negated, expr: value, pattern, escape_char } => {
+            if escape_char.is_some() {
+                return Err(refused(
+                    scene,
+                    &node,
+                    "\"similar to … escape\" is not run",
+                    "Use a regular expression.",
+                ));
+            }
+            let arguments = vec![(**value).clone(), (**pattern).clone()];
+            let found = match scene.dialect {
+                // DuckDB reads a regular expression here.
+                Dialect::Duckdb => {
+                    let mut all = arguments;
+                    all.push(text(""));
+                    call("fp_regexp_matches_whole", all)
+                }
+                Dialect::Postgres | Dialect::Snowflake | Dialect::Bigquery => {
+                    call("fp_similar", arguments)
+                }
+            };
+            *expr = match negated {
+                true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(found) },
+                false => found,
+            };
+            Ok(())
+        }
+        Expr::RLike { .. } => Err(refused(
+            scene,
+            &node,
+            "\"rlike\" is not run",
+            "Use regexp_like(text, pattern).",
+        )),
+        Expr::Like { any, pattern, escape_char, .. }
+        | Expr::ILike { any, pattern, escape_char, .. } => {
+            if *any {
+                let message = "\"like any\" is not run";
+                return Err(refused(scene, &node, message, "Write the patterns with \"or\"."));
+            }
+            if escape_char.is_some() {
+                return like_escape(scene, &node, pattern, escape_char);
+            }
+            // DataFusion and PostgreSQL escape with a backslash, DuckDB with nothing.
+            if scene.dialect == Dialect::Duckdb {
+                match as_text(pattern).map(str::to_owned) {
+                    Some(plain) if plain.contains('\\') => {
+                        **pattern = text(plain.replace('\\', "\\\\"));
+                    }
+                    Some(_) => {}
+                    None => {
+                        let inner = (**pattern).clone();
+                        **pattern = call("replace", vec![inner, text("\\"), text("\\\\")]);
+                    }
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An escape character of one's own becomes a backslash.
+fn like_escape(
+    scene: &Scene<'_>,
+    node: &Expr,
+    pattern: &mut Box<Expr>,
+    escape: &mut Option<datafusion::sql::sqlparser::ast::ValueWithSpan>,
+) -> Result<(), QueryError> {
+    let own = escape.as_ref().and_then(|value| value.value.clone().into_string());
+    let mut chars = own.as_deref().unwrap_or("").chars();
+    let (Some(plain), Some(mark), None) = (as_text(pattern), chars.next(), chars.next()) else {
+        return Err(refused(
+            scene,
+            node,
+            "\"like … escape\" with a computed pattern is not run",
+            "Write the pattern as a literal.",
+        ));
+    };
+    let mut out = String::new();
+    let mut rest = plain.chars();
+    while let Some(ch) = rest.next() {
+        if ch == mark {
+            out.push('\\');
+            out.extend(rest.next());
+        } else if ch == '\\' {
+            out.push_str("\\\\");
+        } else {
+            out.push(ch);
+        }
+    }
+    **pattern = text(out);
+    *escape = None;
+    Ok(())
+}

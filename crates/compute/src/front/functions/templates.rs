@@ -1,0 +1,183 @@
+//! Functions that are other functions: `templates.txt` spells them out, `passthrough.txt` names
+//! those that mean here what they mean at home.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::LazyLock;
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Function, FunctionArguments, Value, VisitMut, VisitorMut,
+};
+
+use super::super::dialect::Dialect;
+use super::super::parse;
+use super::super::tree::{binary, plain_arguments};
+use super::super::walk::{Scene, refused};
+use crate::error::QueryError;
+
+struct Template {
+    parameters: Vec<String>,
+    body: Expr,
+}
+
+type Key = (char, String, usize);
+
+static TEMPLATES: LazyLock<BTreeMap<Key, Template>> =
+    LazyLock::new(|| read(include_str!("templates.txt")));
+
+static PASSTHROUGH: LazyLock<BTreeSet<(char, &'static str)>> = LazyLock::new(|| {
+    let mut all = BTreeSet::new();
+    for line in lines(include_str!("passthrough.txt")) {
+        let Some((dialects, names)) = line.split_once(':') else { continue };
+        for dialect in dialects.trim().chars() {
+            all.extend(names.split_whitespace().map(|name| (dialect, name)));
+        }
+    }
+    all
+});
+
+static REPLACEMENTS: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {
+    lines(include_str!("replacements.txt"))
+        .filter_map(|line| line.split_once(':'))
+        .flat_map(|(names, help)| names.split_whitespace().map(move |name| (name, help.trim())))
+        .collect()
+});
+
+fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn letter(dialect: Dialect) -> char {
+    match dialect {
+        Dialect::Duckdb => 'd',
+        Dialect::Postgres => 'p',
+        Dialect::Snowflake => 's',
+        Dialect::Bigquery => 'b',
+    }
+}
+
+/// `dialects: name(parameters) = expression`, one a line.
+fn read(text: &'static str) -> BTreeMap<Key, Template> {
+    let mut all = BTreeMap::new();
+    for line in lines(text) {
+        let Some((head, body)) = line.split_once(" = ") else { continue };
+        let Some((dialects, signature)) = head.split_once(':') else { continue };
+        let Some((name, rest)) = signature.trim().split_once('(') else { continue };
+        let parameters: Vec<String> = rest
+            .trim_end_matches(')')
+            .split(',')
+            .map(|parameter| parameter.trim().to_owned())
+            .filter(|parameter| !parameter.is_empty())
+            .collect();
+        let Ok(body) = parse::expression(body) else { continue };
+        for dialect in dialects.trim().chars() {
+            let key = (dialect, name.to_owned(), parameters.len());
+            all.insert(key, Template { parameters: parameters.clone(), body: body.clone() });
+        }
+    }
+    all
+}
+
+/// Whether DataFusion's function of this name was compared with the home's.
+pub(crate) fn passes(dialect: Dialect, name: &str) -> bool {
+    PASSTHROUGH.contains(&(letter(dialect), name))
+}
+
+/// What to write instead of a function that is not run.
+pub(crate) fn replacement(name: &str) -> Option<String> {
+    REPLACEMENTS.get(name).map(|help| (*help).to_owned())
+}
+
+/// Spells a call out.
+pub(crate) fn expand(
+    scene: &Scene<'_>,
+    node: &Expr,
+    function: &Function,
+    name: &str,
+) -> Result<Option<Expr>, QueryError> {
+    let Some(arguments) = plain_arguments(function) else { return Ok(None) };
+    let key = (letter(scene.dialect), name.to_owned(), arguments.len());
+    let Some(template) = TEMPLATES.get(&key) else { return Ok(None) };
+    let mut body = template.body.clone();
+    let mut fill = Fill { template, arguments: &arguments };
+    let _ = body.visit(&mut fill);
+    let clauses = match &function.args {
+        FunctionArguments::List(list) => {
+            (list.duplicate_treatment, list.clauses.clone())
+        }
+        FunctionArguments::None | FunctionArguments::Subquery(_) => (None, Vec::new()),
+    };
+    let decorated = clauses.0.is_some()
+        || !clauses.1.is_empty()
+        || function.over.is_some()
+        || function.filter.is_some()
+        || function.null_treatment.is_some();
+    if !decorated {
+        return Ok(Some(body));
+    }
+    let Expr::Function(inner) = &mut body else {
+        return Err(refused(
+            scene,
+            node,
+            format!("\"{name}\" with distinct, order by, filter or over is not run"),
+            "Compute it in a common table expression first.",
+        ));
+    };
+    inner.over = function.over.clone();
+    inner.null_treatment = function.null_treatment.or(inner.null_treatment);
+    if let Some(condition) = function.filter.clone() {
+        inner.filter = Some(match inner.filter.take() {
+            Some(own) => Box::new(binary(*own, BinaryOperator::And, *condition)),
+            None => condition,
+        });
+    }
+    if let FunctionArguments::List(list) = &mut inner.args {
+        if clauses.0.is_some() {
+            list.duplicate_treatment = clauses.0;
+        }
+        if !clauses.1.is_empty() {
+            list.clauses = clauses.1;
+        }
+    }
+    Ok(Some(body))
+}
+
+struct Fill<'a> {
+    template: &'a Template,
+    arguments: &'a [&'a Expr],
+}
+
+impl VisitorMut for Fill<'_> {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Value(value) = &*expr else { return ControlFlow::Continue(()) };
+        let Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
+        let name = name.trim_start_matches('$');
+        let index = self.template.parameters.iter().position(|parameter| parameter == name);
+        if let Some(argument) = index.and_then(|index| self.arguments.get(index)) {
+            *expr = match argument {
+                Expr::BinaryOp { .. } | Expr::UnaryOp { .. } | Expr::Case { .. } => {
+                    Expr::Nested(Box::new((*argument).clone()))
+                }
+                other => (*other).clone(),
+            };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_parses() {
+        let text = include_str!("templates.txt");
+        for line in lines(text) {
+            let body = line.split_once(" = ").map(|(_, body)| body);
+            assert!(body.is_some_and(|body| parse::expression(body).is_ok()), "{line}");
+        }
+        assert!(TEMPLATES.len() > 100, "{}", TEMPLATES.len());
+    }
+}
