@@ -193,6 +193,15 @@ async fn run(engine: Engine, query: Prepared, fence: Arc<Fence>, rows: mpsc::Sen
     }
 }
 
+/// The columns' types are what they will be: branches of `case` and `union` agree on them only
+/// here.
+fn settle_types(plan: LogicalPlan, state: &SessionState) -> datafusion::error::Result<LogicalPlan> {
+    if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) {
+        return Ok(plan);
+    }
+    state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
+}
+
 impl Scope {
     /// Turns SQL into a logical plan and the state that can run it.
     pub(crate) async fn plan(
@@ -213,6 +222,7 @@ impl Scope {
         let plan = state
             .statement_to_plan(statement)
             .await
+            .and_then(|plan| settle_types(plan, &state))
             .map_err(|error| query_error(error, Some(sql), self.engine.options()))?;
         Ok((plan, state))
     }

@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod deletes;
+mod differential;
 mod evolution;
 mod lake;
 mod limits;

@@ -205,7 +205,7 @@ async fn a_view_over_a_renamed_table_or_itself_says_so() {
 #[tokio::test]
 async fn faults_in_data_are_told_apart_from_faults_in_sql() {
     let session = session(memory());
-    let error = refusal(&session, "select 1 / (amount - amount) from orders").await;
+    let error = refusal(&session, "select 1 % (amount - amount) from orders").await;
     assert_eq!(error.kind(), ErrorKind::Data, "{error:?}");
     let error = refusal(&session, "select no_such_function(amount) from orders").await;
     assert_eq!(error.kind(), ErrorKind::Project, "{error:?}");

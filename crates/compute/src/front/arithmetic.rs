@@ -65,6 +65,20 @@ impl ExprPlanner for Operators {
 impl Operators {
     fn plan(&self, expr: &RawBinaryExpr, l: &DataType, r: &DataType) -> Result<Option<Expr>> {
         let (left, right) = (expr.left.clone(), expr.right.clone());
+        // A double beside a decimal: both homes count in doubles, DataFusion in decimals.
+        let decimal = |given: &DataType| matches!(given, DataType::Decimal128(..));
+        if (l.is_floating() && decimal(r)) || (decimal(l) && r.is_floating()) {
+            let double = DataType::Float64;
+            let widened = RawBinaryExpr {
+                op: expr.op.clone(),
+                left: cast(left, double.clone()),
+                right: cast(right, double.clone()),
+            };
+            return match self.plan(&widened, &double, &double)? {
+                Some(planned) => Ok(Some(planned)),
+                None => Ok(plain(&widened)),
+            };
+        }
         match &expr.op {
             BinaryOperator::Divide => self.divide(left, right, l, r),
             BinaryOperator::Plus => plus(left, right, l, r),
@@ -78,9 +92,7 @@ impl Operators {
             BinaryOperator::PGRegexMatch
             | BinaryOperator::PGRegexIMatch
             | BinaryOperator::PGRegexNotMatch
-            | BinaryOperator::PGRegexNotIMatch => {
-                self.regex(&expr.op, left, right).map(Some)
-            }
+            | BinaryOperator::PGRegexNotIMatch => Self::regex(&expr.op, left, right).map(Some),
             BinaryOperator::Arrow => kernel("fp_json", vec![left, json_key(right, r)]).map(Some),
             BinaryOperator::LongArrow => {
                 kernel("fp_json_text", vec![left, json_key(right, r)]).map(Some)
@@ -103,13 +115,7 @@ impl Operators {
         }
     }
 
-    fn divide(
-        &self,
-        left: Expr,
-        right: Expr,
-        l: &DataType,
-        r: &DataType,
-    ) -> Result<Option<Expr>> {
+    fn divide(&self, left: Expr, right: Expr, l: &DataType, r: &DataType) -> Result<Option<Expr>> {
         if is_interval(l) && r.is_numeric() {
             let share = kernel("fp_double_divide", vec![lit(1.0), right])?;
             return kernel("fp_interval_times", vec![left, share]).map(Some);
@@ -137,17 +143,13 @@ impl Operators {
         })
     }
 
-    /// DuckDB's `~` wants the whole text to match, PostgreSQL's a part of it.
-    fn regex(&self, op: &BinaryOperator, left: Expr, right: Expr) -> Result<Expr> {
+    /// A part of the text has to match, in DuckDB too since its version 2.
+    fn regex(op: &BinaryOperator, left: Expr, right: Expr) -> Result<Expr> {
         let flags = match op {
             BinaryOperator::PGRegexIMatch | BinaryOperator::PGRegexNotIMatch => "i",
             _ => "",
         };
-        let name = match self.dialect {
-            Dialect::Duckdb => "fp_regexp_matches_whole",
-            Dialect::Postgres | Dialect::Snowflake | Dialect::Bigquery => "fp_regexp_matches",
-        };
-        let found = kernel(name, vec![left, right, lit(flags)])?;
+        let found = kernel("fp_regexp_matches", vec![left, right, lit(flags)])?;
         Ok(match op {
             BinaryOperator::PGRegexNotMatch | BinaryOperator::PGRegexNotIMatch => {
                 Expr::Not(Box::new(found))
@@ -155,6 +157,25 @@ impl Operators {
             _ => found,
         })
     }
+}
+
+/// Operators that DataFusion means as everybody does.
+fn plain(expr: &RawBinaryExpr) -> Option<Expr> {
+    let op = match expr.op {
+        BinaryOperator::Plus => Operator::Plus,
+        BinaryOperator::Minus => Operator::Minus,
+        BinaryOperator::Multiply => Operator::Multiply,
+        BinaryOperator::Modulo => Operator::Modulo,
+        BinaryOperator::Eq
+        | BinaryOperator::NotEq
+        | BinaryOperator::Lt
+        | BinaryOperator::LtEq
+        | BinaryOperator::Gt
+        | BinaryOperator::GtEq => comparison(&expr.op),
+        BinaryOperator::Spaceship => Operator::IsNotDistinctFrom,
+        _ => return None,
+    };
+    Some(binary_expr(expr.left.clone(), op, expr.right.clone()))
 }
 
 fn comparison(op: &BinaryOperator) -> Operator {

@@ -65,12 +65,7 @@ impl CastRule {
     }
 
     /// What to cast instead, where the plain cast would give other values.
-    fn prepare(
-        &self,
-        inner: &Expr,
-        source: &DataType,
-        target: &DataType,
-    ) -> Result<Option<Expr>> {
+    fn prepare(&self, inner: &Expr, source: &DataType, target: &DataType) -> Result<Option<Expr>> {
         let text = matches!(target, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
         Ok(match source {
             source if source.is_floating() && target.is_integer() => {
@@ -106,7 +101,9 @@ impl CastRule {
                     Dialect::Postgres | Dialect::Snowflake => {
                         kernel("fp_double_text_postgres", inner, DataType::Float64)?
                     }
-                    Dialect::Duckdb | Dialect::Bigquery => kernel("fp_double_text_duckdb", inner, DataType::Float64)?,
+                    Dialect::Duckdb | Dialect::Bigquery => {
+                        kernel("fp_double_text_duckdb", inner, DataType::Float64)?
+                    }
                 })
             }
             DataType::Interval(_)

@@ -40,8 +40,11 @@ pub(crate) fn rewrite(
     select: &mut Select,
     order_by: Option<&mut OrderBy>,
 ) -> Result<(), QueryError> {
-    for table in &select.from {
+    for table in &mut select.from {
         refuse_natural(sql, table)?;
+        for join in &mut table.joins {
+            name_side(join);
+        }
     }
     if !select.from.iter().any(needs_rewrite) {
         return Ok(());
@@ -84,14 +87,26 @@ pub(crate) fn rewrite(
 fn refuse_natural(sql: &str, table: &TableWithJoins) -> Result<(), QueryError> {
     for join in &table.joins {
         if matches!(constraint(&join.join_operator), Some(JoinConstraint::Natural)) {
-            let mut refused = QueryError::unsupported("\"natural join\" is not run")
-                .help("Name the columns: \"join … using (…)\"; a natural join changes its meaning \
-                       when a column is added.");
+            let mut refused = QueryError::unsupported("\"natural join\" is not run").help(
+                "Name the columns: \"join … using (…)\"; a natural join changes its meaning \
+                       when a column is added.",
+            );
             refused.span = range_of(sql, join);
             return Err(refused);
         }
     }
     Ok(())
+}
+
+/// `semi join` and `anti join` keep the left side's rows.
+fn name_side(join: &mut Join) {
+    join.join_operator =
+        match std::mem::replace(&mut join.join_operator, JoinOperator::Inner(JoinConstraint::None))
+        {
+            JoinOperator::Semi(constraint) => JoinOperator::LeftSemi(constraint),
+            JoinOperator::Anti(constraint) => JoinOperator::LeftAnti(constraint),
+            other => other,
+        };
 }
 
 fn needs_rewrite(table: &TableWithJoins) -> bool {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::Statement;
+use datafusion::sql::parser::{ExplainStatement, Statement};
 use datafusion::sql::sqlparser::ast;
 
 pub use dialect::Dialect;
@@ -49,9 +49,16 @@ pub fn rewrite(
     dialect: Dialect,
     options: &FrontOptions,
 ) -> Result<Statement, QueryError> {
-    let mut query = parse::query(sql)?;
+    let parse::Parsed { mut query, explain } = parse::query(sql)?;
     walk::rewrite(sql, dialect, options, &mut query)?;
-    Ok(Statement::Statement(Box::new(ast::Statement::Query(query))))
+    let statement = Statement::Statement(Box::new(ast::Statement::Query(query)));
+    Ok(match explain {
+        None => statement,
+        Some(parse::Explain { analyze, verbose, format }) => {
+            let statement = Box::new(statement);
+            Statement::Explain(ExplainStatement { analyze, verbose, format, statement })
+        }
+    })
 }
 
 /// Registers the functions, rules and settings of a dialect.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, Select, SelectItem, SetExpr, UnaryOperator, Value,
+    FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, TableAlias, UnaryOperator, Value,
 };
 
 use super::dialect::Dialect;
@@ -27,6 +27,21 @@ pub(crate) fn rewrite(dialect: Dialect, select: &mut Select) {
         *item = SelectItem::ExprWithAlias { expr, alias: quoted(name) };
     }
     separate(select);
+}
+
+/// `with recursive t(x) as (…)`: the first branch has to name the columns already, for the second
+/// reads them.
+pub(crate) fn carry_columns(query: &mut Query, alias: &TableAlias) {
+    let mut body = query.body.as_mut();
+    while let SetExpr::SetOperation { left, .. } = body {
+        body = left.as_mut();
+    }
+    let SetExpr::Select(select) = body else { return };
+    for (item, column) in select.projection.iter_mut().zip(&alias.columns) {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: column.name.clone() };
+        }
+    }
 }
 
 /// A name that comes twice gets a number, as DuckDB does when it writes a table.
@@ -146,7 +161,7 @@ fn duckdb(expr: &Expr) -> String {
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => format!("(NOT {})", duckdb(expr)),
         Expr::UnaryOp { op, expr } => match strip(expr) {
             Expr::Value(_) => format!("{op}{}", duckdb(expr)),
-            other => format!("{op}({})", duckdb(other)).replace("((", "(").replace("))", ")"),
+            other => format!("({op}({}))", duckdb(other)),
         },
         Expr::BinaryOp { left, op, right } => {
             format!("({} {op} {})", duckdb(left), duckdb(right))
@@ -193,10 +208,8 @@ fn duckdb_type(data_type: &DataType) -> String {
 fn duckdb_call(function: &Function) -> String {
     let name = last_part(&function.name).map_or_else(String::new, folded_ref);
     let FunctionArguments::List(list) = &function.args else { return format!("{name}()") };
-    let star = matches!(
-        list.args.as_slice(),
-        [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] | []
-    );
+    let star =
+        matches!(list.args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] | []);
     if name == "count" && star && function.over.is_none() && function.filter.is_none() {
         return "count_star()".to_owned();
     }

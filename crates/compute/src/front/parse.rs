@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::ops::Range;
 
-use datafusion::sql::sqlparser::ast::{Expr, Query, Spanned, Statement};
+use datafusion::sql::sqlparser::ast::{AnalyzeFormatKind, Expr, Query, Spanned, Statement};
 use datafusion::sql::sqlparser::dialect::{Dialect as Grammar, GenericDialect};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Tokenizer};
@@ -82,7 +82,6 @@ impl Grammar for FrontGrammar {
         supports_notnull_operator
         supports_in_empty_list
         supports_interval_options
-        supports_lambda_functions
         supports_partition_by_after_order_by
         supports_string_literal_concatenation_with_newline
         supports_try_convert
@@ -90,8 +89,25 @@ impl Grammar for FrontGrammar {
     }
 }
 
+/// What was handed in.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    /// The query.
+    pub(crate) query: Box<Query>,
+    /// Its plan is asked for, not its rows.
+    pub(crate) explain: Option<Explain>,
+}
+
+/// How a plan is shown.
+#[derive(Debug)]
+pub(crate) struct Explain {
+    pub(crate) analyze: bool,
+    pub(crate) verbose: bool,
+    pub(crate) format: Option<String>,
+}
+
 /// Parses exactly one query.
-pub(crate) fn query(sql: &str) -> Result<Box<Query>, QueryError> {
+pub(crate) fn query(sql: &str) -> Result<Parsed, QueryError> {
     let grammar = FrontGrammar(GenericDialect {});
     let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location().map_err(|error| {
         let start = byte_offset(sql, error.location);
@@ -101,7 +117,20 @@ pub(crate) fn query(sql: &str) -> Result<Box<Query>, QueryError> {
         Parser::new(&grammar).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let mut statements = parser.parse_statements().map_err(|error| refuse_text(sql, &error))?;
     match (statements.pop(), statements.is_empty()) {
-        (Some(Statement::Query(query)), true) => Ok(query),
+        (Some(Statement::Query(query)), true) => Ok(Parsed { query, explain: None }),
+        (Some(Statement::Explain { analyze, verbose, statement, format, .. }), true) => {
+            let format = format.map(|format| match format {
+                AnalyzeFormatKind::Keyword(format) | AnalyzeFormatKind::Assignment(format) => {
+                    format.to_string()
+                }
+            });
+            match *statement {
+                Statement::Query(query) => {
+                    Ok(Parsed { query, explain: Some(Explain { analyze, verbose, format }) })
+                }
+                other => Err(refuse_statement(&other)),
+            }
+        }
         (Some(other), true) => Err(refuse_statement(&other)),
         (None, _) => Err(QueryError::project("the query is empty")),
         (Some(_), false) => Err(QueryError::project("expected one query, found several")
@@ -120,8 +149,9 @@ pub(crate) fn expression(sql: &str) -> Result<Expr, QueryError> {
 
 fn refuse_statement(statement: &Statement) -> QueryError {
     let text = statement.to_string();
+    // Only the verb is said again: the rest may hold a secret.
     let verb = text.split_whitespace().next().unwrap_or("statement").to_ascii_lowercase();
-    QueryError::unsupported(format!("\"{verb}\" is not a query"))
+    QueryError::project(format!("\"{verb}\" is not a query"))
         .help("Only select, with, from and values are run here; tables are written by models.")
 }
 

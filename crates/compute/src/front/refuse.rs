@@ -29,19 +29,19 @@ pub(crate) fn query(scene: &Scene<'_>, query: &Query) -> Result<(), QueryError> 
         None
     };
     match clause {
-        Some((name, help)) => {
-            Err(refused(scene, query, format!("\"{name}\" is not run"), help))
-        }
+        Some((name, help)) => Err(refused(scene, query, format!("\"{name}\" is not run"), help)),
         None => Ok(()),
     }
 }
 
 /// Clauses of one select.
 pub(crate) fn select(scene: &Scene<'_>, select: &Select) -> Result<(), QueryError> {
+    if select.into.is_some() {
+        return Err(QueryError::project("\"select into\" is not a query")
+            .help("Tables are written by models."));
+    }
     let clause = if select.top.is_some() {
         Some(("top", "Write \"limit\"."))
-    } else if select.into.is_some() {
-        Some(("select into", "Tables are written by models."))
     } else if !select.lateral_views.is_empty() {
         Some(("lateral view", "Write \"cross join unnest(…)\"."))
     } else if select.prewhere.is_some() {
@@ -104,7 +104,8 @@ pub(crate) fn select(scene: &Scene<'_>, select: &Select) -> Result<(), QueryErro
 /// What may stand in `from`.
 pub(crate) fn table_factor(scene: &Scene<'_>, factor: &TableFactor) -> Result<(), QueryError> {
     let refusal = match factor {
-        TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+        TableFactor::Table { sample: Some(_), .. }
+        | TableFactor::Derived { sample: Some(_), .. } => {
             Some(("tablesample", "Filter on a hash of the key: \"where hash(id) % 100 = 0\"."))
         }
         TableFactor::Table { version: Some(_), .. } => {

@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use chrono::Duration;
 use chrono_tz::Tz;
-use datafusion::sql::sqlparser::ast::{DataType, DateTimeField, Expr, Interval, TimezoneInfo, Value};
+use datafusion::sql::sqlparser::ast::{
+    DataType, DateTimeField, Expr, Interval, TimezoneInfo, Value,
+};
 
 use super::functions;
 use super::tree::{as_text, call, text};
@@ -40,8 +42,14 @@ fn zone(scene: &Scene<'_>) -> Tz {
 pub(crate) fn clock(scene: &Scene<'_>, name: &str) -> Option<Expr> {
     Some(match name {
         "current_date" | "today" => day(scene, 0),
-        "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp"
-        | "clock_timestamp" | "get_current_timestamp" | "getdate" | "sysdate" => moment(scene),
+        "now"
+        | "current_timestamp"
+        | "transaction_timestamp"
+        | "statement_timestamp"
+        | "clock_timestamp"
+        | "get_current_timestamp"
+        | "getdate"
+        | "sysdate" => moment(scene),
         "localtimestamp" | "current_localtimestamp" => local_moment(scene),
         _ => return None,
     })
@@ -72,10 +80,7 @@ pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryErr
 }
 
 /// `interval x day` with a computed `x`, or one of DuckDB's `interval (n) day`.
-fn interval_value(
-    scene: &Scene<'_>,
-    interval: &mut Interval,
-) -> Result<Option<Expr>, QueryError> {
+fn interval_value(scene: &Scene<'_>, interval: &mut Interval) -> Result<Option<Expr>, QueryError> {
     if interval.last_field.is_some() {
         let node = Expr::Interval(interval.clone());
         return Err(refused(

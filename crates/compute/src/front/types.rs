@@ -70,7 +70,9 @@ fn special_moment(scene: &Scene<'_>, data_type: &DataType, value: &str) -> Optio
         return None;
     }
     let days = match value.trim().to_ascii_lowercase().as_str() {
-        "now" if matches!(data_type, DataType::Timestamp(..)) => return Some(super::time::moment(scene)),
+        "now" if matches!(data_type, DataType::Timestamp(..)) => {
+            return Some(super::time::moment(scene));
+        }
         "today" | "now" => 0,
         "yesterday" => -1,
         "tomorrow" => 1,
@@ -80,7 +82,11 @@ fn special_moment(scene: &Scene<'_>, data_type: &DataType, value: &str) -> Optio
 }
 
 /// The type that DataFusion should read.
-fn meaning(scene: &Scene<'_>, data_type: &DataType, node: &impl Spanned) -> Result<DataType, QueryError> {
+fn meaning(
+    scene: &Scene<'_>,
+    data_type: &DataType,
+    node: &impl Spanned,
+) -> Result<DataType, QueryError> {
     let duckdb = scene.dialect == Dialect::Duckdb;
     Ok(match data_type {
         DataType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => {
@@ -107,7 +113,9 @@ fn meaning(scene: &Scene<'_>, data_type: &DataType, node: &impl Spanned) -> Resu
         DataType::Char(_) | DataType::Character(_) => {
             return Err(refused(scene, node, "\"char\" pads with spaces", "Use varchar."));
         }
-        DataType::Float(ExactNumberInfo::Precision(precision)) if *precision <= 24 => DataType::Real,
+        DataType::Float(ExactNumberInfo::Precision(precision)) if *precision <= 24 => {
+            DataType::Real
+        }
         DataType::Float(_) if duckdb => DataType::Real,
         DataType::Float(_) | DataType::Float8 | DataType::Double(_) | DataType::Float64 => double(),
         DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => {
@@ -149,9 +157,7 @@ fn custom(scene: &Scene<'_>, name: &str, node: &impl Spanned) -> Result<DataType
         "long" | "int64" => whole,
         "uinteger" => DataType::IntUnsigned(None),
         "ubigint" => DataType::BigIntUnsigned(None),
-        "timestamptz" | "timestamp_tz" => {
-            DataType::Timestamp(Some(6), TimezoneInfo::WithTimeZone)
-        }
+        "timestamptz" | "timestamp_tz" => DataType::Timestamp(Some(6), TimezoneInfo::WithTimeZone),
         "timestamp_ntz" | "datetime" => DataType::Timestamp(Some(6), TimezoneInfo::None),
         "name" => DataType::Varchar(None),
         "logical" => DataType::Boolean,

@@ -96,6 +96,13 @@ impl Walk<'_> {
                 }
             }
         }
+        if let Some(with) = &mut query.with
+            && with.recursive
+        {
+            for table in &mut with.cte_tables {
+                names::carry_columns(&mut table.query, &table.alias);
+            }
+        }
         let mut order_by = query.order_by.as_mut();
         if let Some(order) = order_by.as_deref_mut()
             && let OrderByKind::All(options) = &order.kind
@@ -105,8 +112,11 @@ impl Walk<'_> {
                     .help("Name the columns to order by.")
             })?;
             let options = *options;
-            let items = (1..=width)
-                .map(|number| OrderByExpr { expr: tree::number(number), options, with_fill: None });
+            let items = (1..=width).map(|number| OrderByExpr {
+                expr: tree::number(number),
+                options,
+                with_fill: None,
+            });
             order.kind = OrderByKind::Expressions(items.collect());
         }
         if let Some(order) = order_by.as_deref_mut()
@@ -150,18 +160,25 @@ impl Walk<'_> {
 
     fn expression(&self, expr: &mut Expr) -> Result<(), QueryError> {
         match expr {
-            Expr::Value(value) => literal(self.scene.dialect, expr_value(value)).map_or(Ok(()), |e| {
-                *expr = e;
-                Ok(())
-            }),
+            Expr::Value(value) => {
+                literal(self.scene.dialect, expr_value(value)).map_or(Ok(()), |e| {
+                    *expr = e;
+                    Ok(())
+                })
+            }
             Expr::Cast { .. } | Expr::TypedString(_) => types::rewrite(&self.scene, expr),
             Expr::AtTimeZone { .. } | Expr::Interval(_) | Expr::Extract { .. } => {
                 time::rewrite(&self.scene, expr)
             }
             Expr::Function(_) => functions::rewrite(&self.scene, expr),
-            Expr::SimilarTo { .. } | Expr::RLike { .. } | Expr::Like { .. } | Expr::ILike { .. } => {
-                functions::patterns::rewrite(&self.scene, expr)
+            Expr::Between { .. } | Expr::InList { .. } => {
+                functions::patterns::ranges(expr);
+                Ok(())
             }
+            Expr::SimilarTo { .. }
+            | Expr::RLike { .. }
+            | Expr::Like { .. }
+            | Expr::ILike { .. } => functions::patterns::rewrite(&self.scene, expr),
             Expr::Substring { .. } | Expr::Trim { .. } | Expr::Position { .. } => {
                 functions::text_forms(&self.scene, expr)
             }

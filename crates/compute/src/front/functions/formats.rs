@@ -31,10 +31,7 @@ pub(crate) fn offset(seconds: i32) -> String {
     }
 }
 
-fn each(
-    call: &Call<'_>,
-    write: fn(NaiveDateTime, &str) -> Result<String>,
-) -> Result<ArrayRef> {
+fn each(call: &Call<'_>, write: fn(NaiveDateTime, &str) -> Result<String>) -> Result<ArrayRef> {
     let mut out = Vec::with_capacity(call.rows);
     for (wall, format) in walls(call, 0)?.into_iter().zip(call.texts(1)?) {
         out.push(match wall.zip(format) {
@@ -62,12 +59,20 @@ pub(crate) fn strftime(call: &Call<'_>) -> Result<ArrayRef> {
             }
             let start = out.len();
             match code {
-                Some('f') => { let _ = write!(out, "{:06}", wall.nanosecond() / 1_000); }
-                Some('g') => { let _ = write!(out, "{:03}", wall.nanosecond() / 1_000_000); }
-                Some('n') => { let _ = write!(out, "{:09}", wall.nanosecond()); }
+                Some('f') => {
+                    let _ = write!(out, "{:06}", wall.nanosecond() / 1_000);
+                }
+                Some('g') => {
+                    let _ = write!(out, "{:03}", wall.nanosecond() / 1_000_000);
+                }
+                Some('n') => {
+                    let _ = write!(out, "{:09}", wall.nanosecond());
+                }
                 Some('%') => out.push('%'),
-                Some(code @ ('a' | 'A' | 'w' | 'u' | 'd' | 'b' | 'B' | 'm' | 'y' | 'Y' | 'H'
-                | 'I' | 'p' | 'M' | 'S' | 'j' | 'U' | 'W' | 'G' | 'V')) => {
+                Some(
+                    code @ ('a' | 'A' | 'w' | 'u' | 'd' | 'b' | 'B' | 'm' | 'y' | 'Y' | 'H' | 'I'
+                    | 'p' | 'M' | 'S' | 'j' | 'U' | 'W' | 'G' | 'V'),
+                ) => {
                     let _ = write!(out, "{}", wall.format(&format!("%{code}")));
                 }
                 _ => return exec_err!("\"strftime\" does not know a code of \"{format}\""),
@@ -96,9 +101,9 @@ pub(crate) fn to_char(call: &Call<'_>) -> Result<ArrayRef> {
 
 /// Template words, longest first.
 const WORDS: [&str; 36] = [
-    "Y,YYY", "HH24", "HH12", "YYYY", "IYYY", "MONTH", "Month", "month", "YYY", "DDD", "DAY",
-    "Day", "day", "MON", "Mon", "mon", "A.M.", "P.M.", "YY", "Q", "MM", "MI", "DD", "DY", "Dy",
-    "dy", "HH", "SS", "MS", "US", "WW", "IW", "AM", "PM", "ID", "D",
+    "Y,YYY", "HH24", "HH12", "YYYY", "IYYY", "MONTH", "Month", "month", "YYY", "DDD", "DAY", "Day",
+    "day", "MON", "Mon", "mon", "A.M.", "P.M.", "YY", "Q", "MM", "MI", "DD", "DY", "Dy", "dy",
+    "HH", "SS", "MS", "US", "WW", "IW", "AM", "PM", "ID", "D",
 ];
 
 fn template_step<'a>(rest: &'a str, wall: NaiveDateTime, out: &mut String) -> Result<&'a str> {
@@ -139,8 +144,22 @@ fn template_step<'a>(rest: &'a str, wall: NaiveDateTime, out: &mut String) -> Re
 fn numeric_word(word: &str) -> bool {
     !matches!(
         word,
-        "MONTH" | "Month" | "month" | "DAY" | "Day" | "day" | "MON" | "Mon" | "mon" | "DY" | "Dy"
-            | "dy" | "AM" | "PM" | "A.M." | "P.M."
+        "MONTH"
+            | "Month"
+            | "month"
+            | "DAY"
+            | "Day"
+            | "day"
+            | "MON"
+            | "Mon"
+            | "mon"
+            | "DY"
+            | "Dy"
+            | "dy"
+            | "AM"
+            | "PM"
+            | "A.M."
+            | "P.M."
     )
 }
 
@@ -223,7 +242,11 @@ fn parse(text: &str, format: &str) -> Option<NaiveDateTime> {
         .or_else(|| {
             NaiveDateTime::parse_from_str(&format!("{text} 00"), &format!("{format} %M")).ok()
         })
-        .or_else(|| NaiveDate::parse_from_str(&format!("{text} 01"), &format!("{format} %d")).ok()?.and_hms_opt(0, 0, 0))
+        .or_else(|| {
+            NaiveDate::parse_from_str(&format!("{text} 01"), &format!("{format} %d"))
+                .ok()?
+                .and_hms_opt(0, 0, 0)
+        })
 }
 
 /// PostgreSQL's `to_timestamp(text, template)` and `to_date`.

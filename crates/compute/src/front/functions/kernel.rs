@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType, Float64Type, Int64Type, IntervalMonthDayNanoType, TimeUnit,
-    TimestampMicrosecondType,
+    DataType, Float64Type, Int64Type, IntervalMonthDayNanoType, TimeUnit, TimestampMicrosecondType,
 };
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{
@@ -116,6 +115,11 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
+    fn as_type(&self, index: usize, kind: &DataType) -> Result<ArrayRef> {
+        // Plans made by hand are not coerced.
+        Ok(arrow::compute::cast(self.column(index)?, kind)?)
+    }
+
     fn column(&self, index: usize) -> Result<&ArrayRef> {
         match self.columns.get(index) {
             Some(column) => Ok(column),
@@ -130,17 +134,20 @@ impl Call<'_> {
 
     /// Text of a row; none for null.
     pub(crate) fn texts(&self, index: usize) -> Result<Vec<Option<&str>>> {
-        Ok(self.column(index)?.as_string::<i32>().iter().collect())
+        match self.column(index)?.as_string_opt::<i32>() {
+            Some(texts) => Ok(texts.iter().collect()),
+            None => exec_err!("argument {index} is not text"),
+        }
     }
 
     /// Whole numbers.
     pub(crate) fn wholes(&self, index: usize) -> Result<Vec<Option<i64>>> {
-        Ok(self.column(index)?.as_primitive::<Int64Type>().iter().collect())
+        Ok(self.as_type(index, &DataType::Int64)?.as_primitive::<Int64Type>().iter().collect())
     }
 
     /// Doubles.
     pub(crate) fn doubles(&self, index: usize) -> Result<Vec<Option<f64>>> {
-        Ok(self.column(index)?.as_primitive::<Float64Type>().iter().collect())
+        Ok(self.as_type(index, &DataType::Float64)?.as_primitive::<Float64Type>().iter().collect())
     }
 
     /// Booleans.

@@ -4,6 +4,7 @@
 //! name was compared with the home's (`passthrough.txt`), and refused otherwise.
 
 mod aggregates;
+mod choice;
 mod formats;
 pub(crate) mod kernel;
 mod numbers;
@@ -17,12 +18,12 @@ use std::sync::Arc;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgumentClause, FunctionArguments,
-    OrderByExpr, Value, WindowType,
+    Expr, Function, FunctionArg, FunctionArgumentClause, FunctionArguments, OrderByExpr, WindowType,
 };
 
 use super::FrontOptions;
 use super::dialect::Dialect;
+use super::parse::range_of;
 use super::time;
 use super::tree::{as_text, call, folded, number, plain_arguments, text};
 use super::walk::{Scene, refused};
@@ -38,6 +39,7 @@ pub(crate) fn register(context: &SessionContext, dialect: Dialect, _options: &Fr
 
 fn kernels() -> Vec<ScalarUDF> {
     let mut all = numbers::all();
+    all.extend(choice::all());
     all.extend(texts::all());
     all.extend(times::all());
     all
@@ -91,9 +93,11 @@ pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryErr
         return Err(refused(scene, expr, message, "Functions have no schema here."));
     };
     if name.starts_with("fp_") {
-        let own = function.name.0.iter().all(|part| {
-            part.as_ident().is_some_and(|ident| ident.span.start.line == 0)
-        });
+        let own = function
+            .name
+            .0
+            .iter()
+            .all(|part| part.as_ident().is_some_and(|ident| ident.span.start.line == 0));
         if own {
             return Ok(());
         }
@@ -121,9 +125,15 @@ pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryErr
 }
 
 fn unknown(scene: &Scene<'_>, node: &Expr, name: &str) -> QueryError {
-    let help = templates::replacement(name).unwrap_or_else(|| {
-        "Spell it out with functions that are listed by \"fiveply docs functions\".".to_owned()
-    });
+    let replacement = templates::replacement(name);
+    if replacement.is_none() && !templates::known_at_home(name) {
+        let mut error = QueryError::project(format!("function \"{name}\" is not known"))
+            .help("Check its spelling.");
+        error.span = range_of(scene.sql, node);
+        return error;
+    }
+    let help =
+        replacement.unwrap_or_else(|| "Spell it out with functions that are run here.".to_owned());
     refused(
         scene,
         node,
@@ -184,7 +194,11 @@ fn special(
     let own = |index: usize| arguments.get(index).map(|argument| (*argument).clone());
     let duckdb = scene.dialect == Dialect::Duckdb;
     let postgres = scene.dialect == Dialect::Postgres;
+    let literals = arguments.iter().filter(|argument| as_text(argument).is_some()).count();
     Ok(match (name, arguments.len()) {
+        ("coalesce", count) if literals > 0 && literals < count => {
+            Some(call("fp_coalesce", arguments.into_iter().cloned().collect()))
+        }
         ("date_part" | "datepart", 2) => {
             let Some(unit) = own(0).as_ref().and_then(as_text).map(str::to_ascii_lowercase) else {
                 return Err(refused(
@@ -200,9 +214,7 @@ fn special(
         ("date_diff" | "datediff", 3) if !postgres => {
             unit_call(scene, node, "fp_date_diff", &arguments)?
         }
-        ("date_sub" | "datesub", 3) if duckdb => {
-            unit_call(scene, node, "fp_date_sub", &arguments)?
-        }
+        ("date_sub" | "datesub", 3) if duckdb => unit_call(scene, node, "fp_date_sub", &arguments)?,
         ("dateadd" | "date_add" | "timestampadd", 3) if !postgres => {
             let unit = unit_name(&arguments).ok_or_else(|| unit_refusal(scene, node, name))?;
             let one = Expr::Interval(datafusion::sql::sqlparser::ast::Interval {
@@ -250,14 +262,13 @@ pub(crate) fn date_part(dialect: Dialect, unit: &str, value: Expr, extract: bool
     use datafusion::sql::sqlparser::ast::{DataType, ExactNumberInfo};
     let whole = !matches!(
         (unit, dialect),
-        ("epoch" | "julian", _) | ("second" | "seconds" | "milliseconds" | "millisecond", Dialect::Postgres)
+        ("epoch" | "julian", _)
+            | ("second" | "seconds" | "milliseconds" | "millisecond", Dialect::Postgres)
     );
     // DataFusion's own is fast and prunes; ours knows the other parts.
     let plain = matches!(unit, "year" | "quarter" | "month" | "day" | "doy" | "hour" | "minute");
     let value = match whole {
-        true if plain => {
-            cast(call("date_part", vec![text(unit), value]), DataType::BigInt(None))
-        }
+        true if plain => cast(call("date_part", vec![text(unit), value]), DataType::BigInt(None)),
         true => call("fp_date_part", vec![text(unit), value]),
         false => call("fp_date_part_fraction", vec![text(unit), value]),
     };
@@ -280,8 +291,17 @@ fn unit_name(arguments: &[&Expr]) -> Option<String> {
     };
     let unit = unit.trim_end_matches('s').to_owned();
     const UNITS: [&str; 11] = [
-        "year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond",
-        "microsecond", "decade",
+        "year",
+        "quarter",
+        "month",
+        "week",
+        "day",
+        "hour",
+        "minute",
+        "second",
+        "millisecond",
+        "microsecond",
+        "decade",
     ];
     UNITS.contains(&unit.as_str()).then_some(unit)
 }
@@ -327,19 +347,3 @@ pub(crate) fn text_forms(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), Query
     *expr = call("substring", arguments);
     rewrite(scene, expr)
 }
-
-/// The value of a whole-number literal.
-pub(crate) fn as_whole(expr: &Expr) -> Option<i64> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::Number(digits, _) => digits.parse().ok(),
-            _ => None,
-        },
-        Expr::UnaryOp { op: datafusion::sql::sqlparser::ast::UnaryOperator::Minus, expr } => {
-            as_whole(expr).map(|value| -value)
-        }
-        Expr::Nested(inner) => as_whole(inner),
-        _ => None,
-    }
-}
-

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, StringArray,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, i256};
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::kernel::{Call, Kernel, Want, decimal_of, returns};
@@ -38,6 +40,19 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
             let rounded = call.doubles(0)?.into_iter().map(|x| x.map(f64::round_ties_even));
             Ok(Arc::new(rounded.collect::<Float64Array>()) as ArrayRef)
         }),
+        Kernel::udf("fp_xor", &[Want::Whole, Want::Whole], returns!(DataType::Int64), |call| {
+            let pairs = call.wholes(0)?.into_iter().zip(call.wholes(1)?);
+            let all = pairs.map(|(a, b)| a.zip(b).map(|(a, b)| a ^ b));
+            Ok(Arc::new(all.collect::<Int64Array>()))
+        }),
+        Kernel::udf("fp_ceil", &[Want::Any], whole_type, |call| {
+            towards(call, f64::ceil, |value, unit| {
+                value.div_euclid(unit) + i128::from(value.rem_euclid(unit) != 0)
+            })
+        }),
+        Kernel::udf("fp_floor", &[Want::Any], whole_type, |call| {
+            towards(call, f64::floor, i128::div_euclid)
+        }),
         Kernel::udf("fp_round", &[Want::Text, Want::Any, Want::Whole], round_type, round),
         Kernel::udf("fp_to_numeric", &[Want::Any], numeric_type, to_numeric),
         Kernel::udf("fp_double_text_duckdb", TEXT, returns!(DataType::Utf8), |call| {
@@ -57,18 +72,15 @@ fn quotient_scale(types: &[DataType]) -> i8 {
     QUOTIENT_SCALE.max(scale(0)).max(scale(1)).min(20)
 }
 
-fn decimals<'a>(call: &'a Call<'_>, index: usize) -> Result<(Decimal128Array, i8)> {
+fn decimals(call: &Call<'_>, index: usize) -> Result<(Decimal128Array, i8)> {
     let column = call.any(index)?;
-    let array = column.as_primitive::<Decimal128Type>().clone();
+    let kind = decimal_of(column.data_type()).unwrap_or(DataType::Decimal128(38, 9));
+    let array = cast(&column, &kind)?.as_primitive::<Decimal128Type>().clone();
     let scale = array.scale();
     Ok((array, scale))
 }
 
-fn quotients(
-    call: &Call<'_>,
-    scale: i8,
-    round: bool,
-) -> Result<ArrayRef> {
+fn quotients(call: &Call<'_>, scale: i8, round: bool) -> Result<ArrayRef> {
     let (left, left_scale) = decimals(call, 0)?;
     let (right, right_scale) = decimals(call, 1)?;
     let shift = i32::from(scale) - i32::from(left_scale) + i32::from(right_scale);
@@ -164,6 +176,35 @@ fn round(call: &Call<'_>) -> Result<ArrayRef> {
         _ => None,
     });
     Ok(Arc::new(rounded.collect::<Float64Array>()))
+}
+
+/// The whole part of a decimal may need a digit more than it had.
+fn whole_type(types: &[DataType]) -> Result<DataType> {
+    Ok(match types.first() {
+        Some(DataType::Decimal128(..)) => DataType::Decimal128(38, 0),
+        Some(given) if given.is_integer() => given.clone(),
+        Some(given) if given.is_numeric() || given.is_null() => DataType::Float64,
+        other => return plan_err!("\"ceil\" and \"floor\" take numbers, not {other:?}"),
+    })
+}
+
+fn towards(
+    call: &Call<'_>,
+    double: fn(f64) -> f64,
+    exact: fn(i128, i128) -> i128,
+) -> Result<ArrayRef> {
+    let column = call.any(0)?;
+    if column.data_type().is_integer() {
+        return Ok(column);
+    }
+    if let DataType::Decimal128(_, scale) = column.data_type() {
+        let unit = 10i128.pow(u32::try_from(*scale).unwrap_or(0));
+        let all = column.as_primitive::<Decimal128Type>().iter();
+        let array: Decimal128Array = all.map(|value| value.map(|v| exact(v, unit))).collect();
+        return Ok(Arc::new(array.with_precision_and_scale(38, 0)?));
+    }
+    let all = call.doubles(0)?.into_iter().map(|x| x.map(double));
+    Ok(Arc::new(all.collect::<Float64Array>()))
 }
 
 fn round_double(x: f64, digits: i64) -> f64 {

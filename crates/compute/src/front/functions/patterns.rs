@@ -1,9 +1,9 @@
 //! `like`, `similar to` and regular expressions as operators.
 
-use datafusion::sql::sqlparser::ast::{Expr, UnaryOperator};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
 use super::super::dialect::Dialect;
-use super::super::tree::{as_text, call, text};
+use super::super::tree::{as_text, binary, call, text};
 use super::super::walk::{Scene, refused};
 use crate::error::QueryError;
 
@@ -38,12 +38,9 @@ pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryErr
             };
             Ok(())
         }
-        Expr::RLike { .. } => Err(refused(
-            scene,
-            &node,
-            "\"rlike\" is not run",
-            "Use regexp_like(text, pattern).",
-        )),
+        Expr::RLike { .. } => {
+            Err(refused(scene, &node, "\"rlike\" is not run", "Use regexp_like(text, pattern)."))
+        }
         Expr::Like { any, pattern, escape_char, .. }
         | Expr::ILike { any, pattern, escape_char, .. } => {
             if *any {
@@ -104,4 +101,40 @@ fn like_escape(
     **pattern = text(out);
     *escape = None;
     Ok(())
+}
+
+/// `between` and `in` become comparisons, whose types are settled one by one.
+pub(crate) fn ranges(expr: &mut Expr) {
+    let (negated, found) = match &*expr {
+        Expr::Between { expr: value, negated, low, high } => {
+            let value = || value.as_ref().clone();
+            let least = binary(value(), BinaryOperator::GtEq, low.as_ref().clone());
+            let most = binary(value(), BinaryOperator::LtEq, high.as_ref().clone());
+            (*negated, binary(least, BinaryOperator::And, most))
+        }
+        Expr::InList { expr: value, list, negated } if list.iter().any(has_point) => {
+            let equals = list
+                .iter()
+                .map(|item| binary(value.as_ref().clone(), BinaryOperator::Eq, item.clone()));
+            match equals.reduce(|all, one| binary(all, BinaryOperator::Or, one)) {
+                Some(found) => (*negated, found),
+                None => return,
+            }
+        }
+        _ => return,
+    };
+    *expr = match negated {
+        true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(found) },
+        false => found,
+    };
+}
+
+fn has_point(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => {
+            matches!(&value.value, Value::Number(digits, _) if digits.contains('.'))
+        }
+        Expr::UnaryOp { expr, .. } | Expr::Nested(expr) => has_point(expr),
+        _ => false,
+    }
 }

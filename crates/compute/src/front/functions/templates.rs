@@ -43,6 +43,9 @@ static REPLACEMENTS: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::
         .collect()
 });
 
+static HOMES: LazyLock<BTreeSet<&'static str>> =
+    LazyLock::new(|| lines(include_str!("homes.txt")).flat_map(str::split_whitespace).collect());
+
 fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
@@ -88,6 +91,11 @@ pub(crate) fn replacement(name: &str) -> Option<String> {
     REPLACEMENTS.get(name).map(|help| (*help).to_owned())
 }
 
+/// Whether one of the homes has a function of this name.
+pub(crate) fn known_at_home(name: &str) -> bool {
+    HOMES.contains(name)
+}
+
 /// Spells a call out.
 pub(crate) fn expand(
     scene: &Scene<'_>,
@@ -102,9 +110,7 @@ pub(crate) fn expand(
     let mut fill = Fill { template, arguments: &arguments };
     let _ = body.visit(&mut fill);
     let clauses = match &function.args {
-        FunctionArguments::List(list) => {
-            (list.duplicate_treatment, list.clauses.clone())
-        }
+        FunctionArguments::List(list) => (list.duplicate_treatment, list.clauses.clone()),
         FunctionArguments::None | FunctionArguments::Subquery(_) => (None, Vec::new()),
     };
     let decorated = clauses.0.is_some()

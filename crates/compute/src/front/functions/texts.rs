@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, ListBuilder, StringArray, StringBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListBuilder, StringArray, StringBuilder,
+};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::ScalarUDF;
@@ -45,10 +47,16 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
             replace,
         ),
         Kernel::udf("fp_similar", TWO, returns!(DataType::Boolean), similar),
-        Kernel::udf("fp_length", &[Want::Text], returns!(DataType::Int64), |call| {
-            let all = call.texts(0)?.into_iter().map(|text| {
-                text.and_then(|text| i64::try_from(text.chars().count()).ok())
-            });
+        Kernel::udf("fp_length", &[Want::Any], returns!(DataType::Int64), |call| {
+            let column = call.any(0)?;
+            if let DataType::List(_) = column.data_type() {
+                let lists = column.as_list::<i32>();
+                let all = lists.iter().map(|list| i64::try_from(list?.len()).ok());
+                return Ok(Arc::new(all.collect::<Int64Array>()));
+            }
+            let column = arrow::compute::cast(&column, &DataType::Utf8)?;
+            let all = column.as_string::<i32>().iter();
+            let all = all.map(|text| i64::try_from(text?.chars().count()).ok());
             Ok(Arc::new(all.collect::<Int64Array>()))
         }),
         Kernel::udf(
@@ -80,10 +88,7 @@ fn list_type(_: &[DataType]) -> Result<DataType> {
     Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))))
 }
 
-fn pairs(
-    call: &Call<'_>,
-    compute: fn(&str, &str) -> Result<Option<String>>,
-) -> Result<ArrayRef> {
+fn pairs(call: &Call<'_>, compute: fn(&str, &str) -> Result<Option<String>>) -> Result<ArrayRef> {
     let mut out = Vec::with_capacity(call.rows);
     for (a, b) in call.texts(0)?.into_iter().zip(call.texts(1)?) {
         out.push(match a.zip(b) {

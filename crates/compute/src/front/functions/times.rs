@@ -3,12 +3,14 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use arrow::array::{Array, AsArray};
 use arrow::array::{
     ArrayRef, Date32Array, Float64Array, Int64Array, IntervalMonthDayNanoArray, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, Time64MicrosecondType, TimeUnit};
+use arrow::datatypes::{
+    DataType, IntervalMonthDayNano, IntervalUnit, Time64MicrosecondType, TimeUnit,
+};
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike};
 use chrono_tz::Tz;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
@@ -112,8 +114,7 @@ pub(crate) fn zone_of(name: &str) -> Result<Tz> {
     if matches!(name, "+00:00" | "Z" | "+00") {
         return Ok(Tz::UTC);
     }
-    Tz::from_str(name)
-        .map_err(|_| exec_datafusion_err!("time zone \"{name}\" is not known"))
+    Tz::from_str(name).map_err(|_| exec_datafusion_err!("time zone \"{name}\" is not known"))
 }
 
 /// Moments on the wall clock of their zone.
@@ -199,7 +200,11 @@ fn moment_text(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn pairs(call: &Call<'_>, first: usize) -> Result<Vec<Option<(NaiveDateTime, NaiveDateTime)>>> {
-    Ok(walls(call, first)?.into_iter().zip(walls(call, first + 1)?).map(|(a, b)| a.zip(b)).collect())
+    Ok(walls(call, first)?
+        .into_iter()
+        .zip(walls(call, first + 1)?)
+        .map(|(a, b)| a.zip(b))
+        .collect())
 }
 
 fn moment_difference(call: &Call<'_>) -> Result<ArrayRef> {
@@ -215,7 +220,9 @@ fn moment_difference(call: &Call<'_>) -> Result<ArrayRef> {
 fn age(call: &Call<'_>) -> Result<ArrayRef> {
     let all = pairs(call, 0)?.into_iter().map(|pair| {
         let (late, early) = pair?;
-        Some(if late >= early { age_of(late, early) } else {
+        Some(if late >= early {
+            age_of(late, early)
+        } else {
             let turned = age_of(early, late);
             IntervalMonthDayNano::new(-turned.months, -turned.days, -turned.nanoseconds)
         })
@@ -227,7 +234,8 @@ fn age_of(late: NaiveDateTime, early: NaiveDateTime) -> IntervalMonthDayNano {
     let mut months = (late.year() - early.year()) * 12 + late.month() as i32 - early.month() as i32;
     let mut days = late.day() as i32 - early.day() as i32;
     let clock = |moment: NaiveDateTime| {
-        i64::from(moment.num_seconds_from_midnight()) * 1_000_000_000 + i64::from(moment.nanosecond())
+        i64::from(moment.num_seconds_from_midnight()) * 1_000_000_000
+            + i64::from(moment.nanosecond())
     };
     let mut nanos = clock(late) - clock(early);
     if nanos < 0 {
@@ -282,7 +290,9 @@ fn unit_micros(unit: &str) -> Option<i64> {
 fn boundaries(unit: &str, start: NaiveDateTime, end: NaiveDateTime) -> Option<i64> {
     let months = |moment: NaiveDateTime| i64::from(moment.year()) * 12 + i64::from(moment.month0());
     let days = |moment: NaiveDateTime| i64::from(moment.num_days_from_ce());
-    let by = |number: fn(i64) -> i64, f: &dyn Fn(NaiveDateTime) -> i64| number(f(end)) - number(f(start));
+    let by = |number: fn(i64) -> i64, f: &dyn Fn(NaiveDateTime) -> i64| {
+        number(f(end)) - number(f(start))
+    };
     Some(match unit {
         "year" => i64::from(end.year()) - i64::from(start.year()),
         "decade" => i64::from(end.year().div_euclid(10)) - i64::from(start.year().div_euclid(10)),
@@ -293,9 +303,8 @@ fn boundaries(unit: &str, start: NaiveDateTime, end: NaiveDateTime) -> Option<i6
         "day" => by(|d| d, &days),
         _ => {
             let size = unit_micros(unit)?;
-            let place = |moment: NaiveDateTime| {
-                moment.and_utc().timestamp_micros().div_euclid(size)
-            };
+            let place =
+                |moment: NaiveDateTime| moment.and_utc().timestamp_micros().div_euclid(size);
             place(end) - place(start)
         }
     })
@@ -319,7 +328,8 @@ fn full_months(start: NaiveDateTime, end: NaiveDateTime) -> i64 {
     if end < start {
         return -full_months(end, start);
     }
-    let months = i64::from(end.year() - start.year()) * 12 + i64::from(end.month()) - i64::from(start.month());
+    let months = i64::from(end.year() - start.year()) * 12 + i64::from(end.month())
+        - i64::from(start.month());
     let last = last_of_month(end.date()).is_some_and(|last| last == end.date());
     let short = (end.day(), end.time()) < (start.day(), start.time())
         && !(last && end.day() < start.day() && end.time() >= start.time());
