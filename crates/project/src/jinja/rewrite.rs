@@ -293,10 +293,9 @@ impl Rewriter<'_, '_> {
             }
             Expr::Slice(node) => self.slice(node),
             Expr::UnaryOp(node) => {
-                let op = match node.op {
-                    UnaryOpKind::Not => UnaryOpKind::Not,
-                    UnaryOpKind::Neg => UnaryOpKind::Neg,
-                };
+                // The engine's kind can neither be copied nor moved out of the tree.
+                let negates = matches!(node.op, UnaryOpKind::Neg);
+                let op = if negates { UnaryOpKind::Neg } else { UnaryOpKind::Not };
                 let rebuilt = ast::UnaryOp { op, expr: self.expr(&node.expr) };
                 Expr::UnaryOp(spanned(rebuilt, node.span()))
             }

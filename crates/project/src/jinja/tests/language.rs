@@ -125,7 +125,8 @@ fn modules_answer_as_python_does() {
             "2026-01-01 00:00:00-07:53",
         ),
         (
-            "{{ modules.pytz.timezone('America/New_York').localize(modules.datetime.datetime(2026, 7, 1)) }}",
+            "{% set july = modules.datetime.datetime(2026, 7, 1) %}\
+             {{ modules.pytz.timezone('America/New_York').localize(july) }}",
             "2026-07-01 00:00:00-04:00",
         ),
         ("{{ modules.datetime.timedelta(hours=25) }}", "1 day, 1:00:00"),
