@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use base::clock::Clocks;
 use base::system::SystemRandomness;
 use base::{EnvironmentName, TableName};
@@ -111,4 +111,20 @@ async fn views_of_the_lake_are_planned_where_they_are_read() {
     assert_eq!(ask(&session, "select * from \"prod\".\"mart\".\"late_words\"").await, "2");
     let inputs = session.prepare("select * from mart.late_words").await.unwrap().inputs();
     assert_eq!(inputs[0].table, name);
+}
+
+#[tokio::test]
+async fn not_a_number_from_the_lake_is_found_again() {
+    let world = World::new().await;
+    let name = TableName::new("shop", "rates");
+    let options = StageOptions::new(world.ledger.new_commit_id());
+    let mut stage = world.lake.stage(&world.prod, &name, None, options);
+    let rates: ArrayRef = Arc::new(Float64Array::from(vec![1.0, f64::NAN, 1.0]));
+    stage.write(RecordBatch::try_from_iter([("rate", rates)]).unwrap()).await.unwrap();
+    world.publish(&stage.finish().await.unwrap()).await;
+    let session = world.session().await;
+    for (filter, rows) in [("rate = 1", "2"), ("rate > 1", "1"), ("isnan(rate)", "1")] {
+        let sql = format!("select count(*) from rates where {filter}");
+        assert_eq!(ask(&session, &sql).await, rows, "{filter}");
+    }
 }
