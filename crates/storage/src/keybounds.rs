@@ -34,6 +34,8 @@ struct ColumnValues {
     kind: PrimitiveType,
     converter: RowConverter,
     sorted: Vec<Box<[u8]>>,
+    /// How many values the last sorting left.
+    distinct: usize,
 }
 
 impl KeyBounds {
@@ -50,7 +52,14 @@ impl KeyBounds {
             let Some(kind) = kind.cloned() else { continue };
             let converter = RowConverter::new(vec![SortField::new(field.data_type().clone())])?;
             let field = Arc::clone(field);
-            columns.push(ColumnValues { id, field, kind, converter, sorted: Vec::new() });
+            columns.push(ColumnValues {
+                id,
+                field,
+                kind,
+                converter,
+                sorted: Vec::new(),
+                distinct: 0,
+            });
             places.push(place);
         }
         let keys: Vec<&[u8]> = keyed.keys().collect();
@@ -59,10 +68,13 @@ impl KeyBounds {
             for (column, place) in columns.iter_mut().zip(&places) {
                 let rows = column.converter.convert_columns(&[Arc::clone(&decoded[*place])])?;
                 column.sorted.extend(rows.iter().map(|row| Box::from(row.data())));
-                column.sorted.sort_unstable();
-                column.sorted.dedup();
+                // Few distinct values stay few, many are not sorted anew for each chunk.
+                if column.sorted.len() > 2 * column.distinct + DECODE_ROWS {
+                    column.sort();
+                }
             }
         }
+        columns.iter_mut().for_each(ColumnValues::sort);
         Ok(Self { columns })
     }
 
@@ -98,6 +110,12 @@ impl KeyBounds {
 }
 
 impl ColumnValues {
+    fn sort(&mut self) {
+        self.sorted.sort_unstable();
+        self.sorted.dedup();
+        self.distinct = self.sorted.len();
+    }
+
     fn any_between(&self, low: &Datum, high: &Datum) -> Result<bool> {
         let (Some(low), Some(high)) = (self.encode(low)?, self.encode(high)?) else {
             return Ok(true);

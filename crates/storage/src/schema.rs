@@ -16,6 +16,8 @@ const UUID_EXTENSION: &str = "arrow.uuid";
 
 /// The Arrow schema in which rows of a table travel: text and binary as views, and of the field
 /// metadata only `PARQUET:field_id`, because anything more makes readers wrap columns in casts.
+/// Data files embed the same schema with text and binary in their plain forms, for the sake of
+/// other engines; whoever reads them as views asks for it.
 ///
 /// # Errors
 /// When the schema holds a type that Arrow has no word for.

@@ -1,4 +1,4 @@
-//! Column statistics of data files, read from Parquet footers: sizes, counts and bounds by field id.
+//! Column statistics of data files, from Parquet footers: sizes, counts and bounds by field id.
 
 use std::collections::HashMap;
 

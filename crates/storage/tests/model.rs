@@ -34,7 +34,7 @@ fn key() -> impl Strategy<Value = Key> {
 fn change() -> impl Strategy<Value = Change> {
     let word = proptest::option::of("[a-z]{0,3}");
     prop_oneof![
-        4 => (key(), 0..3_i64, word).prop_map(|(key, number, word)| Change::Upsert((key, number, word))),
+        4 => (key(), 0..3_i64, word).prop_map(Change::Upsert),
         1 => key().prop_map(Change::Delete),
     ]
 }

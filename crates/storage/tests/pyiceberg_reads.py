@@ -72,7 +72,8 @@ class Check:
     def same(self, what, found, expected):
         self.count += 1
         if found != expected:
-            self.wrong.append(f"{what}\n  found    {str(found)[:2000]}\n  expected {str(expected)[:2000]}")
+            found, expected = str(found)[:2000], str(expected)[:2000]
+            self.wrong.append(f"{what}\n  found    {found}\n  expected {expected}")
 
 
 def check_table(check, catalog, name, expected):
