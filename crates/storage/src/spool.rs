@@ -11,10 +11,17 @@ use base::limits::LOAD_BUFFER_BYTES;
 use crate::{Lake, Result, StorageError};
 
 /// Batches by number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Spool {
     batches: Vec<Held>,
     bytes_in_memory: usize,
+    bytes_max: usize,
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self { batches: Vec::new(), bytes_in_memory: 0, bytes_max: LOAD_BUFFER_BYTES }
+    }
 }
 
 #[derive(Debug)]
@@ -44,7 +51,7 @@ impl Spool {
         let number = u32::try_from(self.batches.len())
             .map_err(|_| StorageError::Internal("too many batches in one upsert".to_owned()))?;
         let bytes = batch.get_array_memory_size();
-        if self.bytes_in_memory + bytes <= LOAD_BUFFER_BYTES {
+        if self.bytes_in_memory + bytes <= self.bytes_max {
             self.bytes_in_memory += bytes;
             self.batches.push(Held::Memory(batch));
             return Ok(number);
@@ -111,4 +118,36 @@ impl Spool {
 pub(crate) struct Place {
     pub(crate) batch: u32,
     pub(crate) row: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+    use base::Files;
+    use base::clock::Clocks;
+    use base::random::SeededRandomness;
+    use base::system::SystemFiles;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn rows_beyond_the_bound_wait_on_disk_and_leave_with_the_stage() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let randomness = Arc::new(SeededRandomness::new(1));
+        let lake = Lake::local(folder.path(), Clocks::system(), randomness).expect("a lake");
+        let mut spool = Spool { bytes_max: 0, ..Spool::default() };
+        for start in [0, 10] {
+            let ids = Arc::new(Int64Array::from_iter_values(start..start + 5)) as _;
+            let batch = RecordBatch::try_from_iter([("id", ids)]).expect("a batch");
+            spool.push(&lake, batch).await.expect("a kept batch");
+        }
+        let scratch = || SystemFiles.list(&folder.path().join(".scratch")).expect("a list").len();
+        assert_eq!(scratch(), 2);
+        let places = [(1, 4), (0, 0), (1, 0)].map(|(batch, row)| Place { batch, row });
+        let rows = spool.rows(&places).await.expect("rows").expect("three rows");
+        assert_eq!(rows.column(0).as_primitive::<Int64Type>().values(), &[14, 0, 10]);
+        drop(spool);
+        assert_eq!(scratch(), 0);
+    }
 }
