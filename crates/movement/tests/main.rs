@@ -6,3 +6,6 @@ mod bad_files;
 mod drift;
 mod files;
 mod house;
+mod rest;
+mod server;
+mod vendors;

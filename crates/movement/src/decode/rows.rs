@@ -35,6 +35,8 @@ pub(super) struct Rows<'a> {
     builders: Vec<Builder>,
     lines: Vec<i64>,
     cells: Vec<Cell<'a>>,
+    /// Empty between rows; keeps the allocation.
+    scratch: Vec<Value<'static>>,
     constants: Vec<(usize, &'a str)>,
     present: Vec<bool>,
     rejects: Vec<Reject>,
@@ -59,6 +61,7 @@ impl<'a> Rows<'a> {
             builders,
             lines: Vec::with_capacity(rows),
             cells: vec![Cell::Absent; schema.columns.len()],
+            scratch: Vec::with_capacity(schema.columns.len()),
             constants: Vec::new(),
             present: vec![false; schema.columns.len()],
             rejects: chunk.broken.clone(),
@@ -270,7 +273,7 @@ impl<'a> Rows<'a> {
                 first_problem.get_or_insert((name.clone(), reason));
             }
         }
-        let mut values: Vec<Value<'b>> = Vec::with_capacity(cells.len());
+        let mut values: Vec<Value<'b>> = recycled(std::mem::take(&mut self.scratch));
         for (place, cell) in cells.iter().enumerate() {
             self.present[place] |= *cell != Cell::Absent;
             let column = &self.schema.columns[place];
@@ -290,11 +293,13 @@ impl<'a> Rows<'a> {
             let mut reject = Reject::row(&self.chunk.origin, line, source, reason);
             reject.column = Some(column);
             self.rejects.push(reject);
+            self.scratch = recycled(values);
             return;
         }
         for (builder, value) in self.builders.iter_mut().zip(&values) {
             builder.append(value);
         }
+        self.scratch = recycled(values);
         self.lines.push(i64::try_from(line).unwrap_or(i64::MAX));
     }
 
@@ -319,6 +324,13 @@ impl<'a> Rows<'a> {
             present: self.present,
         }
     }
+}
+
+/// The same allocation for values of another lifetime: collecting an emptied vector in place keeps
+/// its memory.
+fn recycled<'to>(mut values: Vec<Value<'_>>) -> Vec<Value<'to>> {
+    values.clear();
+    values.into_iter().map(|_| Value::Null).collect()
 }
 
 fn misfit_reason(cell: Cell<'_>, kind: &str) -> String {

@@ -75,6 +75,11 @@ impl Batch {
         self.stage.is_some()
     }
 
+    /// Whether its rows take the place of all rows.
+    pub(super) fn replaces(&self) -> bool {
+        self.replace
+    }
+
     pub(super) fn is_full(&self, load: &Load<'_>) -> bool {
         let limits = load.context.limits;
         self.read >= limits.batch_rows || self.bytes >= limits.batch_bytes

@@ -25,6 +25,8 @@ use crate::schema::StreamSchema;
 const PAGES_MAX: u64 = 1_000_000;
 /// Events of a feed that gives its newest first; they are turned round in memory.
 const FEED_EVENTS_MAX: usize = 1_000_000;
+/// Times a pass begins anew because later pages showed other columns or types.
+const RESTARTS_MAX: u32 = 16;
 
 /// One endpoint as it is read in a pass.
 struct Feed<'s> {
@@ -45,6 +47,9 @@ struct RestLoad<'l, 'a> {
     origin: Arc<str>,
     /// Records read so far in this load.
     number: u64,
+    /// Whether the rows under way must be read again, under a schema that grew.
+    again: bool,
+    restarts: u32,
 }
 
 pub(super) async fn run(load: &mut Load<'_>, stream: &RestStream) -> Result<(), MovementError> {
@@ -60,7 +65,8 @@ pub(super) async fn run(load: &mut Load<'_>, stream: &RestStream) -> Result<(), 
     };
     let client = Client::new(connection, load.context.clocks.clone(), load.context.cancel.clone())?;
     let origin = Arc::from(stream.request.path.as_str());
-    let mut rest = RestLoad { load, stream, client, position, origin, number: 0 };
+    let mut rest =
+        RestLoad { load, stream, client, position, origin, number: 0, again: false, restarts: 0 };
     rest.run().await
 }
 
@@ -165,6 +171,15 @@ impl<'l> RestLoad<'l, '_> {
 
     /// Reads the list, from where the last load stopped.
     async fn list(&mut self, feed: &Feed<'_>) -> Result<(), MovementError> {
+        loop {
+            self.pass(feed).await?;
+            if !std::mem::take(&mut self.again) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn pass(&mut self, feed: &Feed<'_>) -> Result<(), MovementError> {
         let keyed = !self.load.stream.primary_key.is_empty();
         let whole = feed.incremental.is_none() && self.stream.changes.is_none();
         let replace = whole && (!keyed || self.stream.deletes == Some(Deletes::Missing));
@@ -189,6 +204,9 @@ impl<'l> RestLoad<'l, '_> {
             let following = self.following(feed, &answer, &found, page, next.as_deref())?;
             self.note_high(feed, &found, &mut pass);
             self.take_page(&mut batch, feed, &answer, &found, resumable).await?;
+            if self.again {
+                return Ok(());
+            }
             if opaque {
                 let token = feed.paginate.map(|paginate| token(paginate, &answer, &found));
                 pass.page = token.transpose()?.flatten().or(pass.page);
@@ -216,6 +234,9 @@ impl<'l> RestLoad<'l, '_> {
             next = following;
         }
         self.delete_listed(&mut batch, since).await?;
+        if self.again {
+            return Ok(());
+        }
         let mut position = self.position.clone();
         position.pass = None;
         position.listed = true;
@@ -305,6 +326,9 @@ impl<'l> RestLoad<'l, '_> {
         let mut run: Vec<&Value> = Vec::new();
         let mut deleting = false;
         for record in found {
+            if self.again {
+                return Ok(());
+            }
             let gone = match feed.deleted {
                 Some(condition) => {
                     condition_holds(condition, record).map_err(|why| answer.unusable(why))?
@@ -353,6 +377,9 @@ impl<'l> RestLoad<'l, '_> {
         self.number += run.len() as u64;
         self.load.progress.read += run.len() as u64;
         let decoded = self.decode(&chunk, batch, may_publish).await?;
+        if self.again {
+            return Ok(());
+        }
         self.load.progress.rejected += decoded.rejects.len() as u64;
         self.load.tell_progress();
         if !deleting {
@@ -388,22 +415,30 @@ impl<'l> RestLoad<'l, '_> {
         self.load.propose_renames(&decoded).await?;
         while let Judgement::Evolve { schema, .. } = self.load.judge(&decoded.drift)? {
             if batch.has_rows() {
-                if !may_publish && self.load.stream.primary_key.is_empty() {
+                let open = self.load.rules.first || !may_publish;
+                if open && self.restarts < RESTARTS_MAX {
+                    // Nothing of the batch is published: it is read again with all it needs.
+                    self.restarts += 1;
+                    self.again = true;
+                } else if batch.replaces() {
                     let reason = format!(
-                        "records of stream \"{}\" have different columns or types on later pages; \
-                         declare them under \"columns:\"",
+                        "records of stream \"{}\" change their columns or types from page to \
+                         page; declare them under \"columns:\"",
                         self.load.name
                     );
                     return Err(MovementError::Settings { reason });
+                } else {
+                    // What was read so far keeps its position: it is read again at worst.
+                    self.publish(batch, self.position.clone()).await?;
+                    decoded = decode(chunk, &self.load.schema, &self.load.rules);
+                    continue;
                 }
-                // What was read so far keeps its position: those pages are read again at worst.
-                let position = self.position.clone();
-                self.publish(batch, position).await?;
-                decoded = decode(chunk, &self.load.schema, &self.load.rules);
-                continue;
             }
             let schema: StreamSchema = schema.committed_as(&self.load.schema);
             self.load.schema = Arc::new(schema);
+            if self.again {
+                return Ok(decoded);
+            }
             decoded = decode(chunk, &self.load.schema, &self.load.rules);
         }
         Ok(decoded)
@@ -464,6 +499,9 @@ impl<'l> RestLoad<'l, '_> {
                 keys.push(Value::Object(row));
             }
             self.take_run(batch, keys.iter().collect(), true, true).await?;
+            if self.again {
+                return Ok(());
+            }
             let following = self.following(&feed, &answer, &found, page, next.as_deref())?;
             if following.is_none() || following == next {
                 return Ok(());
@@ -515,6 +553,10 @@ impl<'l> RestLoad<'l, '_> {
         if let Some(answer) = last_answer {
             let found: Vec<&Value> = events.iter().collect();
             self.take_page(&mut batch, &feed, &answer, &found, true).await?;
+            while std::mem::take(&mut self.again) {
+                batch = Batch::new(self.load);
+                self.take_page(&mut batch, &feed, &answer, &found, true).await?;
+            }
         }
         let mut position = self.position.clone();
         if let Some(high) = pass.high {
