@@ -299,7 +299,10 @@ struct Share {
 async fn compare(session: &Session, entry: &Entry, answer: &Value, share: &mut Share) {
     let title = format!("[{}] {}", entry.dialect, entry.name);
     match (ours(session, &entry.sql).await, theirs(answer)) {
-        (_, Err(error)) => share.different.push(format!("{title}: its home refuses it: {error}")),
+        (Err(_), Err(_)) => share.same += 1,
+        (Ok(_), Err(error)) => {
+            share.different.push(format!("{title}: its home refuses it: {error}"))
+        }
         (Ok(ours), Ok(theirs)) => {
             let (ours, theirs) = (settle(&entry.sql, ours), settle(&entry.sql, theirs));
             if ours == theirs {

@@ -113,6 +113,10 @@ impl Operators {
             }
             _ => Ok(None),
         }
+        .and_then(|planned| match planned {
+            None => whole_numbers(expr, l, r),
+            planned => Ok(planned),
+        })
     }
 
     fn divide(&self, left: Expr, right: Expr, l: &DataType, r: &DataType) -> Result<Option<Expr>> {
@@ -187,6 +191,33 @@ fn comparison(op: &BinaryOperator) -> Operator {
         BinaryOperator::GtEq => Operator::GtEq,
         _ => Operator::Eq,
     }
+}
+
+/// Whole numbers wrap in DataFusion and end the query at home: small ones are widened, products
+/// of large ones are checked.
+fn whole_numbers(expr: &RawBinaryExpr, l: &DataType, r: &DataType) -> Result<Option<Expr>> {
+    let op = match expr.op {
+        BinaryOperator::Plus => Operator::Plus,
+        BinaryOperator::Minus => Operator::Minus,
+        BinaryOperator::Multiply => Operator::Multiply,
+        _ => return Ok(None),
+    };
+    if !l.is_signed_integer() || !r.is_signed_integer() {
+        return Ok(None);
+    }
+    let wide = *l == DataType::Int64 || *r == DataType::Int64;
+    let literal = |side: &Expr| matches!(side, Expr::Literal(..));
+    let (left, right) = (expr.left.clone(), expr.right.clone());
+    Ok(match wide {
+        false => {
+            let (left, right) = (cast(left, DataType::Int64), cast(right, DataType::Int64));
+            Some(binary_expr(left, op, right))
+        }
+        true if op == Operator::Multiply && !literal(&left) && !literal(&right) => {
+            Some(kernel("fp_product", vec![left, right])?)
+        }
+        true => None,
+    })
 }
 
 fn json_key(key: Expr, given: &DataType) -> Expr {

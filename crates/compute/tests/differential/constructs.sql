@@ -286,3 +286,17 @@ with a as (select id from people), b as (select id from a where id > 2) select *
 select date '2026-02-28' + 1 as a, timestamp '2026-02-28 23:00:00' + interval '2 hours' as b
 -- dp times of day
 select joined::time as a, time '10:00:00' as b from people
+-- dp products out of range
+select x * x as y from (values (cast(3037000500 as bigint))) as t(x)
+-- dp whole numbers
+select small * small as a, small + quantity as b, id * order_id as c, quantity - small as d from people, orders
+-- dp division by zero
+select id % (id - id) as x from people
+-- p division by zero of decimals
+select amount / 0 as x from orders
+-- d division by zero
+select 1 / 0 as x, -1.0 / 0 as y
+-- dp an invalid text does not become a number
+select name::int as x from people
+-- dp a number out of range
+select 99999999999::int as x

@@ -40,6 +40,15 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
             let rounded = call.doubles(0)?.into_iter().map(|x| x.map(f64::round_ties_even));
             Ok(Arc::new(rounded.collect::<Float64Array>()) as ArrayRef)
         }),
+        Kernel::udf("fp_product", &[Want::Whole, Want::Whole], returns!(DataType::Int64), |call| {
+            let pairs = call.wholes(0)?.into_iter().zip(call.wholes(1)?);
+            let product = |(a, b): (i64, i64)| match a.checked_mul(b) {
+                Some(product) => Ok(product),
+                None => exec_err!("{a} * {b} is out of range of bigint"),
+            };
+            let all = pairs.map(|(a, b)| a.zip(b).map(product).transpose());
+            Ok(Arc::new(all.collect::<Result<Int64Array>>()?))
+        }),
         Kernel::udf("fp_xor", &[Want::Whole, Want::Whole], returns!(DataType::Int64), |call| {
             let pairs = call.wholes(0)?.into_iter().zip(call.wholes(1)?);
             let all = pairs.map(|(a, b)| a.zip(b).map(|(a, b)| a ^ b));
