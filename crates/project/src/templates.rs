@@ -34,11 +34,16 @@ pub(crate) const LATE_IN_PROPERTIES: &[&str] = &[
     "docs",
     "depends_on",
     "model",
-    "metrics",
-    "semantic_models",
-    "semantic_model",
-    "saved_queries",
-    "unit_tests",
+    "given",
+    "expect",
+    "overrides",
+    "filter",
+    "where",
+    "expr",
+    "type_params",
+    "measures",
+    "dimensions",
+    "query_params",
 ];
 
 /// Renders every text below `value` that holds Jinja, except below `late` keys.

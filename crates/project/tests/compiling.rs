@@ -117,3 +117,20 @@ fn what_has_no_sql_says_so() {
     let problems = shop.compile(&NodeId::from("seed.shop.s"), &context()).unwrap_err();
     assert_eq!(problems[0].message, "seed \"s\" has no SQL to compile");
 }
+
+#[test]
+fn a_dispatch_namespace_that_is_no_package_is_none() {
+    let shop = clean(
+        r#"
+//- dbt_project.yml
+name: shop
+//- macros/m.sql
+{% macro width(x) %}{{ return(adapter.dispatch('width', 'macros')(x)) }}{% endmacro %}
+{% macro default__width(x) %}length({{ x }}){% endmacro %}
+//- models/a.sql
+select {{ width('b') }}
+"#,
+    );
+    let compiled = shop.compile(&NodeId::from("model.shop.a"), &context()).unwrap();
+    assert_eq!(compiled.sql, "select length(b)");
+}

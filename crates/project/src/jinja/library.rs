@@ -178,7 +178,11 @@ impl MacroLibrary {
             None => vec![None],
             Some(namespace) => match self.dispatch.get(namespace) {
                 Some(order) => order.iter().map(|package| Some(package.as_str())).collect(),
-                None => vec![Some(self.root.as_str()), Some(namespace)],
+                None if self.has_package(namespace) => {
+                    vec![Some(self.root.as_str()), Some(namespace)]
+                }
+                // dbt takes a namespace that is no package for none at all.
+                None => vec![None],
             },
         };
         for place in order {
