@@ -300,3 +300,5 @@ select 1 / 0 as x, -1.0 / 0 as y
 select name::int as x from people
 -- dp a number out of range
 select 99999999999::int as x
+-- dp doubles beside decimals in coalesce
+select coalesce(score / 100000000000000000, 0.0) as a, coalesce(score, 0) as b from people

@@ -39,6 +39,10 @@ impl ScalarUDFImpl for Coalesce {
             return coalesce().inner().coerce_types(given);
         }
         let known: Vec<DataType> = others.into_iter().filter(|kind| !kind.is_null()).collect();
+        let exact = |kind: &DataType| matches!(kind, DataType::Decimal128(..));
+        if known.iter().any(DataType::is_floating) && known.iter().any(exact) {
+            return Ok(vec![DataType::Float64; given.len()]);
+        }
         match coalesce().inner().coerce_types(&known)?.first() {
             Some(kind) => Ok(vec![kind.clone(); given.len()]),
             None => plan_err!("\"coalesce\" takes at least one argument"),

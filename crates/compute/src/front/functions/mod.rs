@@ -13,7 +13,7 @@ mod templates;
 mod texts;
 mod times;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
@@ -47,7 +47,9 @@ fn kernels() -> Vec<ScalarUDF> {
 
 /// One of our functions, for plans that are built by hand.
 pub(crate) fn kernel(name: &str) -> Option<Arc<ScalarUDF>> {
-    kernels().into_iter().find(|function| function.name() == name).map(Arc::new)
+    static ALL: LazyLock<Vec<Arc<ScalarUDF>>> =
+        LazyLock::new(|| kernels().into_iter().map(Arc::new).collect());
+    ALL.iter().find(|function| function.name() == name).map(Arc::clone)
 }
 
 /// Before the children are seen: nothing depends on it but the order of nulls.
@@ -194,7 +196,10 @@ fn special(
     let own = |index: usize| arguments.get(index).map(|argument| (*argument).clone());
     let duckdb = scene.dialect == Dialect::Duckdb;
     let postgres = scene.dialect == Dialect::Postgres;
-    let literals = arguments.iter().filter(|argument| as_text(argument).is_some()).count();
+    let literals = arguments
+        .iter()
+        .filter(|argument| as_text(argument).is_some() || patterns::has_point(argument))
+        .count();
     Ok(match (name, arguments.len()) {
         ("coalesce", count) if literals > 0 && literals < count => {
             Some(call("fp_coalesce", arguments.into_iter().cloned().collect()))

@@ -129,7 +129,8 @@ pub(crate) fn ranges(expr: &mut Expr) {
     };
 }
 
-fn has_point(expr: &Expr) -> bool {
+/// Whether it is a number literal with a point: a decimal, or a double beside doubles.
+pub(crate) fn has_point(expr: &Expr) -> bool {
     match expr {
         Expr::Value(value) => {
             matches!(&value.value, Value::Number(digits, _) if digits.contains('.'))
