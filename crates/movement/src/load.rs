@@ -148,8 +148,8 @@ async fn load_held(
 ) -> Result<LoadOutcome, MovementError> {
     let mut load = Load::open(context, source, stream, lease).await?;
     match &stream.kind {
-        StreamKind::Files(files) => from_files::run(&mut load, files).await?,
-        StreamKind::Rest(rest) => from_rest::run(&mut load, rest).await?,
+        StreamKind::Files(files) => Box::pin(from_files::run(&mut load, files)).await?,
+        StreamKind::Rest(rest) => Box::pin(from_rest::run(&mut load, rest)).await?,
     }
     load.create_declared().await?;
     Ok(load.finish())

@@ -37,7 +37,7 @@ async fn a_quote_never_closed_does_not_swallow_the_file() {
     house.write("a.csv", text);
     let outcome = house.load_files("files: '*.csv'").await.unwrap();
     assert_eq!((outcome.account.inserted, outcome.account.rejected), (1_998, 1));
-    insta::assert_snapshot!(rejects(&house).await, @r#"a.csv | 3 | ∅ | the quote opened here is never closed | 2,"never closed"#);
+    insta::assert_snapshot!(rejects(&house).await);
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn too_many_rejects_stop_the_stream_and_publish_nothing() {
     house.write("a.csv", "id,name\n1,a\n2\n");
     let error = house.load_files("files: '*.csv'").await.unwrap_err();
     assert_eq!(error.kind(), base::ErrorKind::Data);
-    insta::assert_snapshot!(error, @r#"stream "app.rows": 1 of 2 rows were rejected, more than "reject_limit" allows; the batch was not committed. a.csv:3: 1 values, and the header names 2"#);
+    insta::assert_snapshot!(error);
     assert!(house.maybe_table("rows").await.is_none());
 }
 

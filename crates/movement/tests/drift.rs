@@ -37,7 +37,7 @@ async fn freeze_rejects_the_row_and_stop_ends_the_stream() {
     house.write("b.ndjson", "{\"id\":3}\n{\"id\":4,\"seats\":5}\n");
     let stopped = house.load_files("files: '*.ndjson', schema_change: stop").await.unwrap_err();
     assert_eq!(stopped.kind(), ErrorKind::Data);
-    insta::assert_snapshot!(stopped, @r#"stream "app.rows" stopped, its schema changed: new column "seats" of type bigint"#);
+    insta::assert_snapshot!(stopped);
     let frozen = "files: '*.ndjson', schema_change: freeze, reject_limit: 5";
     let outcome = house.load_files(frozen).await.unwrap();
     assert_eq!((outcome.account.inserted, outcome.account.rejected), (1, 1));

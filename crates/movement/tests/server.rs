@@ -79,7 +79,8 @@ async fn answer(mut connection: TcpStream, log: &Mutex<Vec<String>>, script: &Mu
     let reply = script.lock().unwrap().get_mut(&path).and_then(VecDeque::pop_front);
     let reply = reply.unwrap_or_else(|| refused("404 Not Found", ""));
     let head = format!(
-        "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n{}\r\n",
+        "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n{}\r\n",
         reply.status,
         reply.body.len(),
         reply.headers

@@ -231,6 +231,14 @@ impl Load<'_> {
     /// Publishes a batch and moves the position, in one ledger transaction.
     pub(super) async fn commit(
         &mut self,
+        batch: Batch,
+        position: Option<Position>,
+    ) -> Result<(), MovementError> {
+        Box::pin(self.commit_batch(batch, position)).await
+    }
+
+    async fn commit_batch(
+        &mut self,
         mut batch: Batch,
         position: Option<Position>,
     ) -> Result<(), MovementError> {
