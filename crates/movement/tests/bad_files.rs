@@ -49,7 +49,8 @@ async fn csv_oddities_are_counted_or_read() {
     let outcome = house.load_files(&format!("files: '*.csv', {MANY}")).await.unwrap();
     assert_eq!((outcome.account.inserted, outcome.account.rejected), (2, 2));
     assert_eq!(outcome.files, 3);
-    insta::assert_snapshot!(house.columns("rows").await, @"id: Int64, id_2: Int64, column_3: Int64, wide: Int64");
+    let columns = house.columns("rows").await;
+    assert_eq!(columns, "id: Int64, id_2: Int64, column_3: Int64, wide: Int64");
     insta::assert_snapshot!(rejects(&house).await, @r"
     a.csv | 3 | ∅ | 2 values, and the header names 4 | 1,2
     a.csv | 4 | ∅ | 5 values, and the header names 4 | 1,2,3,4,5

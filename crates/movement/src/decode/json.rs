@@ -299,7 +299,7 @@ mod tests {
             let found = read(&line).unwrap();
             proptest::prop_assert_eq!(found.len(), 3);
             members(&line, |name, cell| if name == "t" {
-                assert_eq!(cell.to_text(), Some(std::borrow::Cow::Borrowed(text.as_str())));
+                assert_eq!(cell.to_text(), Some(Cow::Borrowed(text.as_str())));
             }).unwrap();
         }
 
