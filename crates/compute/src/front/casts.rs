@@ -135,3 +135,62 @@ fn kernel(name: &str, inner: &Expr, takes: DataType) -> Result<Expr> {
 fn micros(zone: Option<Arc<str>>) -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, zone)
 }
+
+/// Where branches are doubles and decimals, all become doubles, as at home; DataFusion would take
+/// a decimal of 15 digits and lose small values. Runs before types are settled.
+pub(crate) fn doubles_beside_decimals(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|plan| {
+        let inputs = plan.inputs();
+        let schema = match inputs.is_empty() {
+            true => plan.schema().as_ref().clone(),
+            false => merge_schema(&inputs),
+        };
+        let names = NamePreserver::new(&plan);
+        let done = plan.map_expressions(|expr| {
+            let saved = names.save(&expr);
+            let done = expr.transform_up(|expr| widen_branches(expr, &schema))?;
+            Ok(done.update_data(|expr| saved.restore(expr)))
+        })?;
+        if done.transformed { done.map_data(LogicalPlan::recompute_schema) } else { Ok(done) }
+    })?;
+    Ok(rewritten.data)
+}
+
+fn widen_branches(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let exact = |branch: &Expr| {
+        matches!(branch.get_type(schema), Ok(DataType::Decimal128(..) | DataType::Decimal256(..)))
+    };
+    let mixed = |branches: &[&Expr]| {
+        let double = |branch: &&Expr| branch.get_type(schema).is_ok_and(|kind| kind.is_floating());
+        branches.iter().any(double) && branches.iter().any(|branch| exact(branch))
+    };
+    let widen = |branch: Expr| match exact(&branch) {
+        true => Expr::Cast(Cast::new(Box::new(branch), DataType::Float64)),
+        false => branch,
+    };
+    match expr {
+        Expr::Case(mut case) => {
+            let mut branches: Vec<&Expr> =
+                case.when_then_expr.iter().map(|(_, then)| then.as_ref()).collect();
+            branches.extend(case.else_expr.as_deref());
+            if !mixed(&branches) {
+                return Ok(Transformed::no(Expr::Case(case)));
+            }
+            for (_, then) in &mut case.when_then_expr {
+                **then = widen(then.as_ref().clone());
+            }
+            if let Some(other) = &mut case.else_expr {
+                **other = widen(other.as_ref().clone());
+            }
+            Ok(Transformed::yes(Expr::Case(case)))
+        }
+        Expr::ScalarFunction(mut call)
+            if matches!(call.name(), "greatest" | "least" | "nullif" | "coalesce")
+                && mixed(&call.args.iter().collect::<Vec<_>>()) =>
+        {
+            call.args = call.args.into_iter().map(widen).collect();
+            Ok(Transformed::yes(Expr::ScalarFunction(call)))
+        }
+        other => Ok(Transformed::no(other)),
+    }
+}

@@ -26,6 +26,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{ExplainStatement, Statement};
 use datafusion::sql::sqlparser::ast;
 
+pub(crate) use casts::doubles_beside_decimals;
 pub use dialect::Dialect;
 pub use parse::range;
 

@@ -302,3 +302,11 @@ select name::int as x from people
 select 99999999999::int as x
 -- dp doubles beside decimals in coalesce
 select coalesce(score / 100000000000000000, 0.0) as a, coalesce(score, 0) as b from people
+-- dp doubles beside decimals in a case
+select case when active then score / 100000000000000000 else 0.0 end as a from people
+-- dp doubles beside decimals in greatest
+select greatest(score / 100000000000000000, 0.0) as a, nullif(score, 0.1) as b from people
+-- dp moments with a zone in text
+select '2026-05-22 10:00:00+02'::timestamptz as a, timestamptz '2026-05-22 10:00:00' as b
+-- dp joins of doubles and decimals
+select count(*) as n from people p join people q on p.score = q.balance
