@@ -1,0 +1,211 @@
+//! Runs a test: counts the rows that break the rule, keeps the first few to show, and holds the
+//! number against the thresholds.
+
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use base::NodeId;
+use compute::{QueryError, Session};
+use futures::StreamExt;
+use ledger::TestStatus;
+use project::{Node, Test, TestSeverity};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::report::TestReport;
+use crate::threshold::Threshold;
+use crate::workshop::Workshop;
+use crate::{CompiledNode, TransformationError};
+
+/// Failing rows that are kept with the result.
+const SAMPLE_ROWS: usize = 5;
+/// What dbt counts unless a test says otherwise.
+const COUNT_ROWS: &str = "count(*)";
+
+/// Runs one test in a session that may see a staged version.
+pub(crate) async fn run(
+    workshop: &Workshop,
+    node: &Node,
+    session: &Session,
+    cancel: &CancellationToken,
+) -> TestReport {
+    let started = Instant::now();
+    let mut report = match judge(workshop, node, session, cancel).await {
+        Ok(report) => report,
+        Err(error) => TestReport {
+            node: node.id.clone(),
+            status: TestStatus::Errored,
+            failures: None,
+            message: Some(error.to_string()),
+            sample: Vec::new(),
+            diagnostics: error.diagnostics(),
+            duration: started.elapsed(),
+        },
+    };
+    report.duration = started.elapsed();
+    report
+}
+
+async fn judge(
+    workshop: &Workshop,
+    node: &Node,
+    session: &Session,
+    cancel: &CancellationToken,
+) -> Result<TestReport, TransformationError> {
+    let Some(test) = &node.test else {
+        return Err(TransformationError::Internal(format!("node \"{}\" is no test", node.id)));
+    };
+    let warn_if = threshold(&node.id, "warn_if", &test.warn_if)?;
+    let error_if = threshold(&node.id, "error_if", &test.error_if)?;
+    let compiled = workshop.compile(node, session, false).await?;
+    let (rows, sample) = count_rows(&compiled, test, session, cancel).await?;
+    let failures = match test.fail_calculation.trim() {
+        COUNT_ROWS => rows,
+        calculation => calculate(&compiled, test, calculation, session).await?,
+    };
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows stay far below 2^53")]
+    let number = failures as f64;
+    // dbt asks error_if first, and only of tests whose severity is error.
+    let status = match test.severity {
+        TestSeverity::Error if error_if.is_met(number) => TestStatus::Failed,
+        TestSeverity::Error | TestSeverity::Warn if warn_if.is_met(number) => TestStatus::Warned,
+        TestSeverity::Error | TestSeverity::Warn => TestStatus::Passed,
+    };
+    let message = (status != TestStatus::Passed).then(|| describe(failures, &sample));
+    Ok(TestReport {
+        node: node.id.clone(),
+        status,
+        failures: Some(failures),
+        message,
+        sample,
+        diagnostics: Vec::new(),
+        duration: std::time::Duration::ZERO,
+    })
+}
+
+fn threshold(node: &NodeId, name: &str, text: &str) -> Result<Threshold, TransformationError> {
+    Threshold::parse(text).ok_or_else(|| TransformationError::Columns {
+        message: format!("{name} of test \"{node}\" is \"{text}\", which is no comparison"),
+        help: "Write it as \"> 10\", \"!= 0\" or \"between 1 and 5\".".to_owned(),
+    })
+}
+
+/// The test's rows as a table of a query; a limit of the test's own is part of it.
+fn wrapped(compiled: &CompiledNode, test: &Test, select: &str) -> String {
+    let limit = test.limit.map_or_else(String::new, |rows| format!("\nlimit {rows}"));
+    format!("select {select} from (\n{}{limit}\n) dbt_internal_test", compiled.sql)
+}
+
+async fn count_rows(
+    compiled: &CompiledNode,
+    test: &Test,
+    session: &Session,
+    cancel: &CancellationToken,
+) -> Result<(u64, Vec<Map<String, Value>>), TransformationError> {
+    let own = |error| compiled.query_error(error);
+    let prepared = match test.limit {
+        None => session.prepare(&compiled.sql).await.map_err(own)?,
+        Some(_) => session.prepare(&wrapped(compiled, test, "*")).await.map_err(own)?,
+    };
+    let mut batches = session.stream(&prepared, cancel.clone()).await.map_err(own)?;
+    let (mut rows, mut kept) = (0_u64, Vec::new());
+    let mut missing = SAMPLE_ROWS;
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(own)?;
+        rows += batch.num_rows() as u64;
+        let take = missing.min(batch.num_rows());
+        if take > 0 {
+            kept.push(batch.slice(0, take));
+            missing -= take;
+        }
+    }
+    Ok((rows, as_objects(&kept).map_err(own)?))
+}
+
+async fn calculate(
+    compiled: &CompiledNode,
+    test: &Test,
+    calculation: &str,
+    session: &Session,
+) -> Result<u64, TransformationError> {
+    let sql = wrapped(compiled, test, &format!("{calculation} as failures"));
+    let own = |error| compiled.query_error(error);
+    let batches = session.rows(&sql).await.map_err(own)?;
+    let rows = as_objects(&batches).map_err(own)?;
+    let value = rows.first().and_then(|row| row.get("failures")).cloned().unwrap_or_default();
+    match &value {
+        // An aggregate over no rows: nothing fails.
+        Value::Null => Ok(0),
+        Value::Bool(failed) => Ok(u64::from(*failed)),
+        Value::Number(number) => {
+            number.as_u64().or_else(|| whole(number.as_f64())).ok_or_else(|| {
+                TransformationError::Columns {
+                    message: format!(
+                        "fail_calc \"{calculation}\" gave {number}, which is no count"
+                    ),
+                    help: "Let fail_calc give a whole number from 0.".to_owned(),
+                }
+            })
+        }
+        Value::String(text) => text.parse().map_err(|_| TransformationError::Columns {
+            message: format!("fail_calc \"{calculation}\" gave \"{text}\", which is no count"),
+            help: "Let fail_calc give a whole number from 0.".to_owned(),
+        }),
+        Value::Array(_) | Value::Object(_) => Err(TransformationError::Columns {
+            message: format!("fail_calc \"{calculation}\" gave no number"),
+            help: "Let fail_calc give a whole number from 0.".to_owned(),
+        }),
+    }
+}
+
+fn whole(number: Option<f64>) -> Option<u64> {
+    let number = number.filter(|number| *number >= 0.0 && number.fract() == 0.0)?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+    Some(number as u64)
+}
+
+/// Rows as JSON objects, for messages and for the ledger.
+pub(crate) fn as_objects(batches: &[RecordBatch]) -> Result<Vec<Map<String, Value>>, QueryError> {
+    let mut text = Vec::new();
+    compute::output::json_lines(batches, &mut text)?;
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines
+        .map(|line| {
+            serde_json::from_slice(line)
+                .map_err(|error| QueryError::internal(format!("a row is no JSON: {error}")))
+        })
+        .collect()
+}
+
+/// `3 rows break it, such as user_id = 7, n_records = 2`.
+fn describe(failures: u64, sample: &[Map<String, Value>]) -> String {
+    let counted = match failures {
+        1 => "1 row breaks it".to_owned(),
+        more => format!("{more} rows break it"),
+    };
+    let Some(row) = sample.first() else { return counted };
+    let shown: Vec<String> = row
+        .iter()
+        .map(|(column, value)| match value {
+            Value::String(text) => format!("{column} = {text}"),
+            other => format!("{column} = {other}"),
+        })
+        .collect();
+    format!("{counted}, such as {}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_shows_an_offending_row() {
+        let row = serde_json::json!({"user_id": 7, "feature_date": "2026-05-22", "n_records": 2});
+        let Value::Object(row) = row else { panic!("an object") };
+        assert_eq!(
+            describe(3, &[row]),
+            "3 rows break it, such as user_id = 7, feature_date = 2026-05-22, n_records = 2"
+        );
+        assert_eq!(describe(1, &[]), "1 row breaks it");
+    }
+}

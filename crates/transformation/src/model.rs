@@ -1,0 +1,229 @@
+//! Builds a model in the dark: its query's rows become a staged version that nobody points to.
+
+use base::{CommitId, TableName};
+use compute::{Prepared, Session, ViewText};
+use futures::StreamExt;
+use ledger::PointerKind;
+use project::{Materialization, Node};
+use storage::{LakeTable, PartitionField, StageOptions, ViewDefinition, WriteMode};
+use tokio_util::sync::CancellationToken;
+
+use crate::compile::CompiledNode;
+use crate::incremental;
+use crate::staged::StagedNode;
+use crate::step::Making;
+use crate::{TransformationError, Workshop};
+
+/// What the model's name points to before the step.
+struct Before {
+    table: Option<LakeTable>,
+    pointer: Option<ledger::Pointer>,
+}
+
+impl Workshop {
+    /// Stages a model's new version.
+    pub(crate) async fn stage_model(
+        &self,
+        node: &Node,
+        making: Making,
+        cancel: &CancellationToken,
+    ) -> Result<StagedNode, TransformationError> {
+        refuse_hooks(node)?;
+        let table = table_of(node)?;
+        let before = self.before(&table).await?;
+        let session = self.session(self.catalog().await?);
+        let incremental = matches!(node.config.materialized, Materialization::Incremental)
+            && before.table.is_some()
+            && !node.config.full_refresh.unwrap_or(self.options.full_refresh);
+        let compiled = self.compile(node, &session, incremental).await?;
+        let prepared =
+            session.prepare(&compiled.sql).await.map_err(|error| compiled.query_error(error))?;
+        match &node.config.materialized {
+            Materialization::View => {
+                self.stage_view(node, &table, making, &compiled, &prepared, &before).await
+            }
+            Materialization::Table | Materialization::Incremental => {
+                let work = Rows { node, table, incremental, compiled, prepared, session, before };
+                self.stage_rows(work, making, cancel).await
+            }
+            Materialization::Ephemeral => Err(TransformationError::Internal(format!(
+                "ephemeral model \"{}\" is no step",
+                node.name
+            ))),
+            Materialization::MaterializedView => Err(not_yet(node, "materialized_view")),
+            Materialization::Custom(word) => Err(not_yet(node, word)),
+        }
+    }
+
+    async fn before(&self, name: &TableName) -> Result<Before, TransformationError> {
+        let pointer = self.ledger.pointer(&self.environment, name).await?;
+        let table = match &pointer {
+            Some(pointer) if pointer.kind == PointerKind::Table => {
+                Some(self.lake.read(&pointer.metadata_location).await?)
+            }
+            Some(_) | None => None,
+        };
+        Ok(Before { table, pointer })
+    }
+
+    async fn stage_view(
+        &self,
+        node: &Node,
+        table: &TableName,
+        making: Making,
+        compiled: &CompiledNode,
+        prepared: &Prepared,
+        before: &Before,
+    ) -> Result<StagedNode, TransformationError> {
+        let namespace = self.project.target.schema.clone();
+        let definition = ViewDefinition {
+            sql: compiled.sql.clone(),
+            dialect: self.dialect.to_string(),
+            schema: prepared.schema(),
+            default_namespace: namespace.clone(),
+        };
+        let commit = self.commit_id();
+        let options = self.stage_options(node, &commit, Some(compiled));
+        let pointer = before.pointer.as_ref().map(|pointer| pointer.metadata_location.as_str());
+        let staged = self.lake.stage_view(table, pointer, &definition, &options).await?;
+        let mut version = staged.version;
+        version.inputs = prepared.inputs();
+        let view = ViewText {
+            sql: compiled.sql.clone(),
+            dialect: self.dialect,
+            default_namespace: Some(namespace),
+        };
+        Ok(making.staged(node, staged.swing, version, Vec::new(), Some(view)))
+    }
+
+    async fn stage_rows(
+        &self,
+        work: Rows<'_>,
+        making: Making,
+        cancel: &CancellationToken,
+    ) -> Result<StagedNode, TransformationError> {
+        let Rows { node, table, incremental, compiled, prepared, session, before } = work;
+        let commit = self.commit_id();
+        let mut options = self.stage_options(node, &commit, Some(&compiled));
+        if before.table.is_none() {
+            options.replaces = before.pointer.map(|pointer| pointer.metadata_location);
+        }
+        if !incremental && !node.config.partition_by.is_empty() {
+            options.partition = Some(partition_fields(node)?);
+        }
+        let mut stage = self.lake.stage(&self.environment, &table, before.table.as_ref(), options);
+        let rows = prepared.schema();
+        let shape = match &before.table {
+            Some(base) if incremental => {
+                incremental::choose_mode(node, &mut stage)?;
+                Some(incremental::fit_columns(node, base.arrow_schema(), &rows, &mut stage)?)
+            }
+            Some(_) => {
+                stage.mode(WriteMode::ReplaceAll)?;
+                stage.replace_schema(&rows)?;
+                None
+            }
+            None => {
+                stage.evolve_to(&rows)?;
+                None
+            }
+        };
+        let own = |error| compiled.query_error(error);
+        let mut batches = session.stream(&prepared, cancel.clone()).await.map_err(own)?;
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(own)?;
+            let batch = match &shape {
+                Some(shape) => incremental::shaped(&batch, shape).map_err(|message| {
+                    TransformationError::Columns {
+                        message: format!("model \"{}\": {message}", node.name),
+                        help: "Cast the column in the model, or build it from nothing with \
+                               --full-refresh."
+                            .to_owned(),
+                    }
+                })?,
+                None => batch,
+            };
+            stage.write(batch).await?;
+        }
+        let staged = stage.finish().await?;
+        let mut version = staged.version;
+        version.inputs = prepared.inputs();
+        version.code_fingerprint = Some(compiled.fingerprint(node));
+        Ok(making.staged(node, staged.swing, version, staged.schema_changes, None))
+    }
+
+    /// What a version of a node says about itself in its own files.
+    pub(crate) fn stage_options(
+        &self,
+        node: &Node,
+        commit: &CommitId,
+        compiled: Option<&CompiledNode>,
+    ) -> StageOptions {
+        let mut options = StageOptions::new(commit.clone());
+        options.run = Some(self.run.clone());
+        options.node = Some(node.id.clone());
+        options.code_fingerprint = compiled.map(|compiled| compiled.fingerprint(node));
+        options.business_time = Some(self.ledger.clocks().business.now());
+        options
+    }
+}
+
+/// What is needed to write a model's rows.
+struct Rows<'a> {
+    node: &'a Node,
+    table: TableName,
+    incremental: bool,
+    compiled: CompiledNode,
+    prepared: Prepared,
+    session: Session,
+    before: Before,
+}
+
+/// The table of a node that has one.
+pub(crate) fn table_of(node: &Node) -> Result<TableName, TransformationError> {
+    node.relation.as_ref().map(project::Relation::table).ok_or_else(|| {
+        TransformationError::Internal(format!("node \"{}\" has no relation", node.id))
+    })
+}
+
+fn partition_fields(node: &Node) -> Result<Vec<PartitionField>, TransformationError> {
+    node.config
+        .partition_by
+        .iter()
+        .map(|text| {
+            PartitionField::parse(text).map_err(|_| TransformationError::Columns {
+                message: format!("partition_by of \"{}\" is \"{text}\"", node.name),
+                help: "Name a column, or a transform of one: day(ts), month(ts), year(ts), \
+                       hour(ts), bucket(16, id), truncate(4, name)."
+                    .to_owned(),
+            })
+        })
+        .collect()
+}
+
+fn not_yet(node: &Node, word: &str) -> TransformationError {
+    TransformationError::Unsupported {
+        message: format!("materialization \"{word}\" of \"{}\" is not there yet", node.name),
+        help: "Use view, table, incremental or ephemeral.".to_owned(),
+    }
+}
+
+/// Statements that have no meaning over immutable files and an own catalog.
+const WITHOUT_MEANING: &[&str] =
+    &["grant", "revoke", "analyze", "vacuum", "comment", "create index", "create unique index"];
+
+/// A hook that would change something must not be left out silently.
+fn refuse_hooks(node: &Node) -> Result<(), TransformationError> {
+    let hooks = node.config.pre_hooks.iter().chain(&node.config.post_hooks);
+    for hook in hooks {
+        let sql = hook.sql.trim().to_ascii_lowercase();
+        if sql.is_empty() || WITHOUT_MEANING.iter().any(|word| sql.starts_with(word)) {
+            continue;
+        }
+        return Err(TransformationError::Unsupported {
+            message: format!("hook of \"{}\" is not run yet: {}", node.name, hook.sql.trim()),
+            help: "Take the hook out, or move what it does into a model.".to_owned(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Loads a seed: a CSV file in the project becomes a table.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use base::{LoadAccount, TableName};
+use futures::StreamExt;
+use ledger::PointerKind;
+use project::Node;
+use serde_json::{Map, Value};
+use storage::WriteMode;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::table_of;
+use crate::staged::StagedNode;
+use crate::step::Making;
+use crate::{TransformationError, Workshop, csv_table};
+
+/// The name under which the file's text is cast.
+const SEED_TEXT: &str = "fiveply_seed_text";
+
+impl Workshop {
+    /// Stages a seed's new version: all of its rows, read again.
+    pub(crate) async fn stage_seed(
+        &self,
+        node: &Node,
+        making: Making,
+        cancel: &CancellationToken,
+    ) -> Result<StagedNode, TransformationError> {
+        let table = table_of(node)?;
+        let empty = Map::new();
+        let types = node.config.all.get("column_types").and_then(Value::as_object);
+        let types = types.unwrap_or(&empty);
+        let cast = |name: &str| types.keys().any(|known| known.eq_ignore_ascii_case(name));
+        let batch = csv_table::read(&node.file, delimiter(node), &cast)
+            .map_err(|diagnostic| TransformationError::Project(vec![*diagnostic]))?;
+        let read = batch.num_rows() as u64;
+        let batches = self.cast(batch, types, cancel).await?;
+        let pointer = self.ledger.pointer(&self.environment, &table).await?;
+        let base = match &pointer {
+            Some(pointer) if pointer.kind == PointerKind::Table => {
+                Some(self.lake.read(&pointer.metadata_location).await?)
+            }
+            Some(_) | None => None,
+        };
+        let commit = self.commit_id();
+        let mut options = self.stage_options(node, &commit, None);
+        if base.is_none() {
+            options.replaces = pointer.map(|pointer| pointer.metadata_location);
+        }
+        let mut stage = self.lake.stage(&self.environment, &table, base.as_ref(), options);
+        if base.is_some() {
+            stage.mode(WriteMode::ReplaceAll)?;
+        }
+        if let Some(first) = batches.first() {
+            if base.is_some() {
+                stage.replace_schema(first.schema_ref())?;
+            } else {
+                stage.evolve_to(first.schema_ref())?;
+            }
+        }
+        for batch in batches {
+            stage.write(batch).await?;
+        }
+        let staged = stage.finish().await?;
+        let mut version = staged.version;
+        version.load = Some(LoadAccount { read, inserted: read, ..LoadAccount::default() });
+        Ok(making.staged(node, staged.swing, version, staged.schema_changes, None))
+    }
+
+    /// Casts the columns that `column_types` names, in the project's own dialect.
+    async fn cast(
+        &self,
+        batch: RecordBatch,
+        types: &Map<String, Value>,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<RecordBatch>, TransformationError> {
+        if types.is_empty() {
+            return Ok(vec![batch]);
+        }
+        let schema = batch.schema();
+        let columns: Vec<String> = schema
+            .fields()
+            .iter()
+            .map(|field| {
+                let name = field.name().replace('"', "\"\"");
+                let known = types.iter().find(|(key, _)| key.eq_ignore_ascii_case(field.name()));
+                match known.and_then(|(_, kind)| kind.as_str()) {
+                    Some(kind) => format!("cast(\"{name}\" as {kind}) as \"{name}\""),
+                    None => format!("\"{name}\""),
+                }
+            })
+            .collect();
+        let namespace = &self.project.target.schema;
+        let sql = format!("select {} from \"{namespace}\".{SEED_TEXT}", columns.join(", "));
+        let name = TableName::new(namespace.as_str(), SEED_TEXT);
+        let catalog = self.catalog().await?.with_batches(name, Arc::clone(&schema), vec![batch]);
+        let session = self.session(catalog);
+        let own = |error| TransformationError::from_query(error, None);
+        let prepared = session.prepare(&sql).await.map_err(own)?;
+        let mut rows = session.stream(&prepared, cancel.clone()).await.map_err(own)?;
+        let mut batches = vec![RecordBatch::new_empty(prepared.schema())];
+        while let Some(batch) = rows.next().await {
+            batches.push(batch.map_err(own)?);
+        }
+        Ok(batches)
+    }
+}
+
+fn delimiter(node: &Node) -> u8 {
+    let text = node.config.all.get("delimiter").and_then(Value::as_str).unwrap_or(",");
+    text.bytes().next().unwrap_or(b',')
+}

@@ -1,0 +1,121 @@
+//! What all steps of one run share: the project, the ledger, the lake, the engine, and the
+//! versions that are staged and not pointed to yet.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::{CommitId, EnvironmentName, RunId, TableName};
+use compute::{Catalog, Dialect, Engine, Session, SessionOptions};
+use ledger::Ledger;
+use project::Project;
+use storage::Lake;
+
+use crate::TransformationError;
+use crate::staged::StagedNode;
+
+/// How nodes of a run are built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BuildOptions {
+    /// Build incremental models from nothing.
+    pub full_refresh: bool,
+    /// Point to all tables at the end of the run, or to none.
+    pub publish_at_end: bool,
+}
+
+/// What all steps of one run share.
+#[derive(Debug)]
+pub struct Workshop {
+    pub(crate) project: Arc<Project>,
+    pub(crate) ledger: Ledger,
+    pub(crate) lake: Lake,
+    pub(crate) engine: Engine,
+    pub(crate) environment: EnvironmentName,
+    pub(crate) dialect: Dialect,
+    pub(crate) run: RunId,
+    pub(crate) options: BuildOptions,
+    /// The one commit of a run that publishes at its end, announced in each version's own files.
+    pub(crate) run_commit: Option<CommitId>,
+    pub(crate) staged: Mutex<Vec<StagedNode>>,
+}
+
+/// What a workshop is made of.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// The user's project.
+    pub project: Arc<Project>,
+    /// What must never be forgotten.
+    pub ledger: Ledger,
+    /// The tables.
+    pub lake: Lake,
+    /// Runs queries.
+    pub engine: Engine,
+    /// Where tables are read and published.
+    pub environment: EnvironmentName,
+    /// The dialect of the project's SQL.
+    pub dialect: Dialect,
+}
+
+impl Workshop {
+    /// Opens the workshop for a run that the ledger knows.
+    pub fn new(tools: Tools, run: RunId, options: BuildOptions) -> Self {
+        let Tools { project, ledger, lake, engine, environment, dialect } = tools;
+        let run_commit = options.publish_at_end.then(|| ledger.new_commit_id());
+        let staged = Mutex::default();
+        Self {
+            project,
+            ledger,
+            lake,
+            engine,
+            environment,
+            dialect,
+            run,
+            options,
+            run_commit,
+            staged,
+        }
+    }
+
+    /// The environment as it is now, with the run's own staged versions in place of what they
+    /// will replace.
+    pub(crate) async fn catalog(&self) -> Result<Catalog, TransformationError> {
+        let catalog = Catalog::of_environment(&self.ledger, &self.lake, &self.environment)
+            .await
+            .map_err(|error| TransformationError::from_query(error, None))?;
+        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(staged.iter().fold(catalog, |catalog, node| node.shown_in(catalog)))
+    }
+
+    /// A session of the project's dialect over what a catalog shows.
+    pub(crate) fn session(&self, catalog: Catalog) -> Session {
+        let options = SessionOptions {
+            dialect: self.dialect,
+            business_now: self.ledger.clocks().business.now(),
+            time_zone: "UTC".to_owned(),
+            default_namespace: Some(self.project.target.schema.clone()),
+        };
+        self.engine.session(catalog, options)
+    }
+
+    /// The kinds of what the environment holds, staged versions included.
+    pub(crate) async fn existing(
+        &self,
+    ) -> Result<BTreeMap<TableName, ledger::PointerKind>, TransformationError> {
+        let pointers = self.ledger.pointers(&self.environment).await?;
+        let mut found: BTreeMap<TableName, ledger::PointerKind> =
+            pointers.into_iter().map(|pointer| (pointer.table, pointer.kind)).collect();
+        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        found.extend(staged.iter().map(|node| (node.swing.table.clone(), node.swing.kind)));
+        Ok(found)
+    }
+
+    /// The commit that will publish a node's version.
+    pub(crate) fn commit_id(&self) -> CommitId {
+        self.run_commit.clone().unwrap_or_else(|| self.ledger.new_commit_id())
+    }
+
+    /// Versions that wait for the end of the run.
+    pub(crate) fn take_staged(&self) -> Vec<StagedNode> {
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *staged)
+    }
+}
