@@ -172,9 +172,6 @@ pub(crate) struct CompileArguments {
     /// Which nodes.
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
-    /// SQL with Jinja to compile instead of a node
-    #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "exclude"])]
-    pub(crate) inline: Option<String>,
     /// Compile incremental models as if they were built from nothing
     #[arg(long, short)]
     pub(crate) full_refresh: bool,

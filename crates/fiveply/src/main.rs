@@ -1,1 +1,78 @@
-fn main() {}
+//! The command line: arguments in, work wired together, words for people out.
+//!
+//! Exit codes: 0 all good, 1 a node failed, 2 the command or the project is wrong.
+
+mod arguments;
+mod commands;
+mod console;
+mod draw;
+mod executor;
+mod failure;
+mod progress;
+mod summary;
+mod workplace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// Bytes of stack of the threads that plan steps and render templates.
+const THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let console = Console::new(arguments.common.output, arguments.common.quiet);
+    start_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(THREAD_STACK_BYTES)
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            console.complain(&format!("error: the threads could not be started: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    let outcome = runtime.block_on(dispatch(&arguments, &console));
+    // Work that nobody waits for any more must not hold the process up.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => failure.show(&console),
+    }
+}
+
+/// Logs go to standard error, for those who ask: `RUST_LOG=fiveply=debug`.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    if let Ok(filter) = filter {
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        log.init();
+    }
+}
+
+async fn dispatch(arguments: &Arguments, console: &Console) -> Result<ExitCode, Failure> {
+    let common = &arguments.common;
+    match &arguments.command {
+        Command::Demo(demo) => commands::demo::run(common, demo, console).await,
+        Command::Load(load) => commands::load::run(common, load, console).await,
+        Command::Seed(run) => commands::run::run(common, commands::Verb::Seed, run, console).await,
+        Command::Run(run) => commands::run::run(common, commands::Verb::Run, run, console).await,
+        Command::Test(run) => commands::run::run(common, commands::Verb::Test, run, console).await,
+        Command::Build(run) => {
+            commands::run::run(common, commands::Verb::Build, run, console).await
+        }
+        Command::Compile(compile) => commands::compile::run(common, compile, console).await,
+        Command::Ls(list) => commands::list::run(common, list, console),
+        Command::Parse => commands::parse::run(common, console),
+        Command::Retry(retry) => commands::retry::run(common, retry, console).await,
+        Command::Query(query) => commands::query::run(common, query, console).await,
+        Command::Debug => commands::debug::run(common, console).await,
+        Command::Completion { shell } => commands::completion::run(*shell, console),
+    }
+}

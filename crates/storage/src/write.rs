@@ -73,10 +73,23 @@ impl Buffer {
 }
 
 struct OpenFile {
-    writer: ArrowWriter<Buffer>,
+    /// Parquet's encoders are not `Sync`; behind a lock that is never contended, a stage can be
+    /// held across an await by a step on any thread.
+    writer: Mutex<ArrowWriter<Buffer>>,
     buffer: Buffer,
     decoded_bytes: usize,
     nans: HashMap<i32, u64>,
+}
+
+impl OpenFile {
+    fn writer(&mut self) -> &mut ArrowWriter<Buffer> {
+        self.writer.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held_bytes(&self) -> usize {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.memory_size() + writer.bytes_written()
+    }
 }
 
 /// Writes rows that already have the table's shape.
@@ -130,9 +143,9 @@ impl DataWriter {
             let Some(file) = self.open.get_mut(&partition) else { continue };
             file.decoded_bytes += rows.get_array_memory_size();
             count_nans(rows.schema_ref().fields(), rows.columns(), &mut file.nans);
-            busy(|| file.writer.write(&rows))?;
-            if file.writer.in_progress_size() > ROW_GROUP_BYTES {
-                busy(|| file.writer.flush())?;
+            busy(|| file.writer().write(&rows))?;
+            if file.writer().in_progress_size() > ROW_GROUP_BYTES {
+                busy(|| file.writer().flush())?;
             }
             if file.decoded_bytes >= DATA_FILE_BYTES_TARGET {
                 self.close(&partition).await?;
@@ -144,11 +157,10 @@ impl DataWriter {
     /// Many partitions at once must not hold more than one loader's buffer.
     async fn bound_memory(&mut self) -> Result<()> {
         loop {
-            let held = |file: &OpenFile| file.writer.memory_size() + file.writer.bytes_written();
-            if self.open.values().map(held).sum::<usize>() <= LOAD_BUFFER_BYTES {
+            if self.open.values().map(OpenFile::held_bytes).sum::<usize>() <= LOAD_BUFFER_BYTES {
                 return Ok(());
             }
-            let largest = self.open.iter().max_by_key(|(_, file)| held(file));
+            let largest = self.open.iter().max_by_key(|(_, file)| file.held_bytes());
             let Some(partition) = largest.map(|(partition, _)| partition.clone()) else {
                 return Ok(());
             };
@@ -158,7 +170,8 @@ impl DataWriter {
 
     async fn close(&mut self, partition: &Struct) -> Result<()> {
         let Some(file) = self.open.remove(partition) else { return Ok(()) };
-        let metadata = busy(|| file.writer.close())?;
+        let writer = file.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let metadata = busy(|| writer.close())?;
         let content = file.buffer.take();
         let path = self.names.next(&self.lake, "data", ".parquet");
         let size = content.len() as u64;
@@ -229,7 +242,7 @@ fn open_file(shape: &ArrowSchemaRef) -> Result<OpenFile> {
         .with_properties(writer_properties(Some(shape)))
         .with_skip_arrow_metadata(true);
     let writer = ArrowWriter::try_new_with_options(buffer.clone(), Arc::clone(shape), options)?;
-    Ok(OpenFile { writer, buffer, decoded_bytes: 0, nans: HashMap::new() })
+    Ok(OpenFile { writer: Mutex::new(writer), buffer, decoded_bytes: 0, nans: HashMap::new() })
 }
 
 /// The embedded Arrow schema names text and binary in their plain forms: PyArrow can neither

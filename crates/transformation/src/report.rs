@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base::{Diagnostic, ErrorKind, NodeId, TableName};
+use base::{Diagnostic, ErrorKind, LoadAccount, NodeId, TableName};
 use ledger::{StepStatus, TableVersion, TestStatus};
 use serde_json::{Map, Value};
 
@@ -25,6 +25,10 @@ pub struct StepReport {
     pub table: Option<TableName>,
     /// The version it made, published or not.
     pub version: Option<TableVersion>,
+    /// What became of the rows it read, for loads and seeds.
+    pub load: Option<LoadAccount>,
+    /// Rows of its table now; a view has none of its own.
+    pub rows: Option<u64>,
     /// Whether the version is what readers see now.
     pub published: bool,
     /// Tests that ran on the version.
@@ -45,6 +49,8 @@ impl StepReport {
             diagnostics: Vec::new(),
             table: None,
             version: None,
+            load: None,
+            rows: None,
             published: false,
             tests: Vec::new(),
             duration: Duration::ZERO,
@@ -54,12 +60,6 @@ impl StepReport {
     /// Whether what reads the node may run.
     pub fn is_good(&self) -> bool {
         matches!(self.status, StepStatus::Succeeded | StepStatus::Warned)
-    }
-
-    /// Rows of the version it made; a view has none of its own.
-    pub fn rows(&self) -> Option<u64> {
-        let version = self.version.as_ref()?;
-        version.snapshot_id.map(|_| version.account.after)
     }
 }
 

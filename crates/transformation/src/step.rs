@@ -203,6 +203,8 @@ impl Workshop {
         let mut report = StepReport::new(&staged.node, StepStatus::Succeeded);
         report.table = Some(table.clone());
         report.version = Some(staged.version.clone());
+        report.load = staged.version.load;
+        report.rows = staged.view.is_none().then_some(staged.version.account.after);
         let held_back =
             tests.iter().find(|test| test.holds_back() && audits.gates.contains(&test.node));
         if let Some(test) = held_back {
@@ -317,7 +319,7 @@ fn end_of(report: &StepReport) -> AttemptEnd {
         status: report.status,
         message: report.message.clone(),
         error_kind: report.error_kind,
-        rows: report.rows(),
+        rows: report.rows,
     }
 }
 

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base::{CommitId, EnvironmentName, RunId, TableName};
+use base::{CommitId, EnvironmentName, NodeId, RunId, TableName};
 use compute::{Catalog, Dialect, Engine, Session, SessionOptions};
-use ledger::Ledger;
+use ledger::{Lease, Ledger};
 use project::Project;
 use storage::Lake;
 
@@ -111,6 +111,33 @@ impl Workshop {
     /// The commit that will publish a node's version.
     pub(crate) fn commit_id(&self) -> CommitId {
         self.run_commit.clone().unwrap_or_else(|| self.ledger.new_commit_id())
+    }
+
+    /// The SQL of a node, against what is published. `from_nothing` compiles an incremental model
+    /// as its first run would.
+    ///
+    /// # Errors
+    /// When the template, or a query that it asks, is wrong.
+    pub async fn compile_node(
+        &self,
+        id: &NodeId,
+        from_nothing: bool,
+    ) -> Result<String, TransformationError> {
+        let Some(node) = self.project.graph.node(id) else {
+            return Err(TransformationError::Internal(format!("no node \"{id}\" in the graph")));
+        };
+        let existing = self.existing().await?;
+        let table = node.relation.as_ref().map(project::Relation::table);
+        let built = table.and_then(|table| existing.get(&table).copied());
+        let incremental = !from_nothing && built == Some(ledger::PointerKind::Table);
+        let session = self.session(self.catalog().await?);
+        Ok(self.compile(node, &session, incremental).await?.sql)
+    }
+
+    /// The leases under which versions wait for the end of the run; they must be renewed.
+    pub fn staged_leases(&self) -> Vec<Lease> {
+        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        staged.iter().map(|node| node.lease.clone()).collect()
     }
 
     /// Versions that wait for the end of the run.

@@ -1,0 +1,39 @@
+//! `fiveply parse`: reads every file of the project and says what is wrong.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::arguments::Common;
+use crate::console::{Console, Ink, count};
+use crate::draw;
+use crate::failure::{Failure, USAGE};
+use crate::workplace;
+
+pub(crate) fn run(common: &Common, console: &Console) -> Result<ExitCode, Failure> {
+    let (opened, _root) = workplace::read_project(common, &[])?;
+    let errors = opened.diagnostics.iter().filter(|one| one.is_error()).count();
+    let warnings = opened.diagnostics.len() - errors;
+    let nodes = opened.project.as_ref().map_or(0, |project| project.graph.nodes.len());
+    if console.json {
+        let document = json!({
+            "status": if errors == 0 { "ok" } else { "error" },
+            "nodes": nodes,
+            "diagnostics": opened.diagnostics.iter().map(draw::as_json).collect::<Vec<_>>(),
+        });
+        console.print(&document.to_string())?;
+    } else {
+        for diagnostic in &opened.diagnostics {
+            console.complain(&draw::draw(diagnostic, console.colours));
+            console.complain("");
+        }
+        let ink = if errors == 0 { Ink::Good } else { Ink::Bad };
+        let line = format!(
+            "{} nodes, {errors} errors, {warnings} warnings",
+            count(u64::try_from(nodes).unwrap_or(u64::MAX))
+        );
+        console.say(&console.paint(ink, &line));
+    }
+    let good = errors == 0 && opened.project.is_some();
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(USAGE) })
+}

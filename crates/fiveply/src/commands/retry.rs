@@ -1,0 +1,47 @@
+//! `fiveply retry`: what did not succeed in the last run, again.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use base::NodeId;
+
+use crate::arguments::{Common, LoadArguments, RetryArguments};
+use crate::commands::{Verb, load, run};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::workplace::{self, Workplace};
+
+pub(crate) async fn run(
+    common: &Common,
+    arguments: &RetryArguments,
+    console: &Console,
+) -> Result<ExitCode, Failure> {
+    let demo = load::Vendors::start(common).await?;
+    let opened = workplace::open_project(common, demo.variables(), console)?;
+    let place = Workplace::open(opened, None).await?;
+    place.ledger.interrupt_abandoned_runs().await?;
+    let Some(last) = place.ledger.latest_run(Some(&place.environment)).await? else {
+        return Err(Failure::usage("there is no run to retry").help("Run `fiveply build` first."));
+    };
+    let again: BTreeSet<NodeId> =
+        place.ledger.steps_to_retry(&last.id).await?.into_iter().collect();
+    if again.is_empty() {
+        console.say(&format!("nothing to retry: run {} ({}) succeeded", last.id, last.command));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if last.command == "load" {
+        let load = LoadArguments { threads: arguments.threads, ..LoadArguments::default() };
+        let summary = load::carry_out(&place, &load, Some(&again), console).await?;
+        return summary.show(console);
+    }
+    let Some(verb) = Verb::from_word(&last.command) else {
+        return Err(Failure::usage(format!("a run of `{}` cannot be retried", last.command)));
+    };
+    let mut options = run::arguments_of(&last.arguments);
+    options.threads = arguments.threads;
+    let graph = &place.project.graph;
+    let selection: BTreeSet<NodeId> = last.selection.into_iter().collect();
+    let nodes = run::with_audits(graph, verb, options.no_audit, &selection, &again)?;
+    let summary = run::carry_out(&place, verb, &options, &nodes, console).await?;
+    summary.show(console)
+}

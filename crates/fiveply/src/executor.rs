@@ -1,0 +1,101 @@
+//! Carries out the steps of a run: builds and tests through `transformation`, and remembers what
+//! became of each.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use base::{EnvironmentName, NodeId, RunId};
+use ledger::{Ledger, NewAttempt, StepStatus};
+use orchestration::{Executor, Outcome, Step};
+use project::{NodeKind, Project};
+use tokio_util::sync::CancellationToken;
+use transformation::{Audits, StepReport, Workshop};
+
+/// What became of each step, shared with the progress display.
+#[derive(Debug, Default)]
+pub(crate) struct Reports(Mutex<BTreeMap<NodeId, StepReport>>);
+
+impl Reports {
+    pub(crate) fn add(&self, report: StepReport) {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.insert(report.node.clone(), report);
+    }
+
+    pub(crate) fn get(&self, node: &NodeId) -> Option<StepReport> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<StepReport> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+/// Whether what reads the node may run.
+pub(crate) fn outcome_of(report: &StepReport) -> Outcome {
+    match report.status {
+        StepStatus::Succeeded | StepStatus::Warned => Outcome::Succeeded,
+        StepStatus::Cancelled => Outcome::Cancelled,
+        StepStatus::Failed
+        | StepStatus::Skipped
+        | StepStatus::Interrupted
+        | StepStatus::Pending
+        | StepStatus::Running => Outcome::Failed,
+    }
+}
+
+/// Records a step that does not run.
+pub(crate) async fn record_skip(
+    ledger: &Ledger,
+    run: &RunId,
+    environment: &EnvironmentName,
+    reports: &Reports,
+    step: &Step,
+    because: Option<&NodeId>,
+) {
+    let (status, message) = match because {
+        Some(node) => (StepStatus::Skipped, format!("skipped: \"{node}\" did not succeed")),
+        None => (StepStatus::Cancelled, "the run was ended before this step".to_owned()),
+    };
+    let new =
+        NewAttempt { run: run.clone(), node: step.node.clone(), environment: environment.clone() };
+    let mut report = StepReport::new(&step.node, status);
+    if let Err(error) = ledger.skip_step(&new, status, message.as_str()).await {
+        tracing::warn!(%error, node = %step.node, "skipped step was not recorded");
+    }
+    report.message = Some(message);
+    reports.add(report);
+}
+
+/// Builds models and seeds, runs tests.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    pub(crate) workshop: Arc<Workshop>,
+    pub(crate) project: Arc<Project>,
+    pub(crate) ledger: Ledger,
+    pub(crate) run: RunId,
+    pub(crate) environment: EnvironmentName,
+    pub(crate) reports: Arc<Reports>,
+}
+
+#[async_trait]
+impl Executor for Builder {
+    async fn execute(&self, step: &Step, cancel: &CancellationToken) -> Outcome {
+        let kind = self.project.graph.node(&step.node).map(|node| node.kind);
+        let report = match kind {
+            Some(NodeKind::Test) => self.workshop.test(&step.node, cancel).await,
+            _ => {
+                let audits = Audits { gates: &step.gates, warnings: &step.warnings };
+                self.workshop.build(&step.node, audits, cancel).await
+            }
+        };
+        let outcome = outcome_of(&report);
+        self.reports.add(report);
+        outcome
+    }
+
+    async fn skip(&self, step: &Step, because: Option<&NodeId>) {
+        let Self { ledger, run, environment, reports, .. } = self;
+        record_skip(ledger, run, environment, reports, step, because).await;
+    }
+}
