@@ -176,6 +176,7 @@ impl Workplace {
             ledger: self.ledger.clone(),
             lake: self.lake.clone(),
             engine: self.engine.clone(),
+            files: Arc::new(SystemFiles),
             environment: self.environment.clone(),
             dialect: self.dialect,
         }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::compile::CompiledNode;
 use crate::incremental;
 use crate::staged::StagedNode;
-use crate::step::Making;
+use crate::step::{Made, Making};
 use crate::{TransformationError, Workshop};
 
 /// What the model's name points to before the step.
@@ -93,7 +93,14 @@ impl Workshop {
             dialect: self.dialect,
             default_namespace: Some(namespace),
         };
-        Ok(making.staged(node, staged.swing, version, Vec::new(), Some(view)))
+        let made = Made {
+            swing: staged.swing,
+            version,
+            schema_changes: Vec::new(),
+            view: Some(view),
+            changed: true,
+        };
+        Ok(making.staged(node, made))
     }
 
     async fn stage_rows(
@@ -146,10 +153,10 @@ impl Workshop {
             stage.write(batch).await?;
         }
         let staged = stage.finish().await?;
-        let mut version = staged.version;
-        version.inputs = prepared.inputs();
-        version.code_fingerprint = Some(compiled.fingerprint(node));
-        Ok(making.staged(node, staged.swing, version, staged.schema_changes, None))
+        let mut made = Made::rows(&staged);
+        made.version.inputs = prepared.inputs();
+        made.version.code_fingerprint = Some(compiled.fingerprint(node));
+        Ok(making.staged(node, made))
     }
 
     /// What a version of a node says about itself in its own files.

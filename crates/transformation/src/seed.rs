@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use base::{LoadAccount, TableName};
+use base::{Diagnostic, LoadAccount, SourceFile, TableName};
 use futures::StreamExt;
 use ledger::PointerKind;
 use project::Node;
@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 use storage::WriteMode;
 use tokio_util::sync::CancellationToken;
 
+use crate::csv_table::SEED_UNREADABLE;
 use crate::model::table_of;
 use crate::staged::StagedNode;
-use crate::step::Making;
+use crate::step::{Made, Making};
 use crate::{TransformationError, Workshop, csv_table};
 
 /// The name under which the file's text is cast.
@@ -32,7 +33,8 @@ impl Workshop {
         let types = node.config.all.get("column_types").and_then(Value::as_object);
         let types = types.unwrap_or(&empty);
         let cast = |name: &str| types.keys().any(|known| known.eq_ignore_ascii_case(name));
-        let batch = csv_table::read(&node.file, delimiter(node), &cast)
+        let file = self.seed_file(node)?;
+        let batch = csv_table::read(&file, delimiter(node), &cast)
             .map_err(|diagnostic| TransformationError::Project(vec![*diagnostic]))?;
         let read = batch.num_rows() as u64;
         let batches = self.cast(batch, types, cancel).await?;
@@ -63,9 +65,24 @@ impl Workshop {
             stage.write(batch).await?;
         }
         let staged = stage.finish().await?;
-        let mut version = staged.version;
-        version.load = Some(LoadAccount { read, inserted: read, ..LoadAccount::default() });
-        Ok(making.staged(node, staged.swing, version, staged.schema_changes, None))
+        let mut made = Made::rows(&staged);
+        made.version.load = Some(LoadAccount { read, inserted: read, ..LoadAccount::default() });
+        Ok(making.staged(node, made))
+    }
+
+    fn seed_file(&self, node: &Node) -> Result<Arc<SourceFile>, TransformationError> {
+        let refuse = |message: String| {
+            let diagnostic = Diagnostic::error(SEED_UNREADABLE, message)
+                .help("Save the seed as UTF-8 text, readable for whoever runs fiveply.");
+            TransformationError::Project(vec![diagnostic])
+        };
+        let content = self.files.read(&self.project.root.join(&node.path));
+        let content = content.map_err(|error| refuse(format!("seed was not read: {error}")))?;
+        let text = String::from_utf8(content).map_err(|error| {
+            let place = error.utf8_error().valid_up_to();
+            refuse(format!("seed \"{}\" is no UTF-8 text from byte {place} on", node.path))
+        })?;
+        Ok(SourceFile::new(node.path.clone(), text.replace("\r\n", "\n")))
     }
 
     /// Casts the columns that `column_types` names, in the project's own dialect.

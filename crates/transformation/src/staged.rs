@@ -1,6 +1,6 @@
 //! A node's new version, complete and not pointed to.
 
-use base::{CommitId, NodeId};
+use base::NodeId;
 use compute::{Catalog, ViewText};
 use ledger::{Attempt, Commit, Lease, SchemaChange, Swing, TableVersion, TestRecord};
 
@@ -21,6 +21,8 @@ pub(crate) struct StagedNode {
     pub(crate) schema_changes: Vec<SchemaChange>,
     /// The query, for a view.
     pub(crate) view: Option<ViewText>,
+    /// Whether there is anything new: an increment without rows leaves the version as it is.
+    pub(crate) changed: bool,
     /// What tests said about it.
     pub(crate) tests: Vec<TestRecord>,
 }
@@ -37,19 +39,16 @@ impl StagedNode {
 
     /// Adds everything that becomes true with this version to a commit.
     pub(crate) fn joined_to(&self, mut commit: Commit) -> Commit {
-        commit = commit
-            .lease(self.lease.clone())
-            .swing(self.swing.clone())
-            .version(self.version.clone())
-            .schema_changes(self.schema_changes.iter().cloned());
+        commit = commit.lease(self.lease.clone());
+        if self.changed {
+            commit = commit
+                .swing(self.swing.clone())
+                .version(self.version.clone())
+                .schema_changes(self.schema_changes.iter().cloned());
+        }
         for test in &self.tests {
             commit = commit.test(test.clone());
         }
         commit
-    }
-
-    /// The commit that was announced in the version's own files.
-    pub(crate) fn commit_id(&self) -> CommitId {
-        self.version.commit_id.clone()
     }
 }

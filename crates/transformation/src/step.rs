@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use base::{ErrorKind, NodeId};
+use base::{CommitId, ErrorKind, NodeId};
 use compute::ViewText;
 use ledger::{
     Attempt, AttemptEnd, Claim, Commit, Lease, NewAttempt, SchemaChange, StepStatus, Swing,
@@ -26,15 +26,33 @@ pub(crate) struct Making {
     pub(crate) lease: Lease,
 }
 
+/// A version as the lake made it.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) swing: Swing,
+    pub(crate) version: TableVersion,
+    pub(crate) schema_changes: Vec<SchemaChange>,
+    pub(crate) view: Option<ViewText>,
+    pub(crate) changed: bool,
+}
+
+impl Made {
+    /// Rows that the lake wrote.
+    pub(crate) fn rows(staged: &storage::Staged) -> Self {
+        Self {
+            swing: staged.swing.clone(),
+            version: staged.version.clone(),
+            schema_changes: staged.schema_changes.clone(),
+            view: None,
+            changed: staged.changed(),
+        }
+    }
+}
+
 impl Making {
-    pub(crate) fn staged(
-        self,
-        node: &Node,
-        swing: Swing,
-        mut version: TableVersion,
-        schema_changes: Vec<SchemaChange>,
-        view: Option<ViewText>,
-    ) -> StagedNode {
+    /// Binds a version to the attempt that made it.
+    pub(crate) fn staged(self, node: &Node, made: Made) -> StagedNode {
+        let Made { swing, mut version, schema_changes, view, changed } = made;
         version.run = Some(self.attempt.run.clone());
         version.node = Some(node.id.clone());
         StagedNode {
@@ -45,6 +63,7 @@ impl Making {
             version,
             schema_changes,
             view,
+            changed,
             tests: Vec::new(),
         }
     }
@@ -229,7 +248,8 @@ impl Workshop {
             self.staged.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(staged);
             return Ok(report);
         }
-        let commit = Commit::new(staged.commit_id(), self.environment.clone()).attempt(&attempt);
+        let commit =
+            Commit::new(self.commit_of(&staged), self.environment.clone()).attempt(&attempt);
         let commit = staged.joined_to(commit).end(attempt, end);
         let committed = self.ledger.commit(&commit).await;
         if committed.is_ok() {
@@ -238,6 +258,14 @@ impl Workshop {
         let _ = self.ledger.release(&staged.lease).await;
         committed?;
         Ok(report)
+    }
+
+    /// The commit announced in the version's own files; an unchanged version belongs to another.
+    fn commit_of(&self, staged: &StagedNode) -> CommitId {
+        match staged.changed {
+            true => staged.version.commit_id.clone(),
+            false => self.ledger.new_commit_id(),
+        }
     }
 
     async fn hold_back(

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base::{CommitId, EnvironmentName, NodeId, RunId, TableName};
+use base::{CommitId, EnvironmentName, Files, NodeId, RunId, TableName};
 use compute::{Catalog, Dialect, Engine, Session, SessionOptions};
 use ledger::{Lease, Ledger};
 use project::Project;
@@ -29,6 +29,7 @@ pub struct Workshop {
     pub(crate) ledger: Ledger,
     pub(crate) lake: Lake,
     pub(crate) engine: Engine,
+    pub(crate) files: Arc<dyn Files>,
     pub(crate) environment: EnvironmentName,
     pub(crate) dialect: Dialect,
     pub(crate) run: RunId,
@@ -49,6 +50,8 @@ pub struct Tools {
     pub lake: Lake,
     /// Runs queries.
     pub engine: Engine,
+    /// The project's files.
+    pub files: Arc<dyn Files>,
     /// Where tables are read and published.
     pub environment: EnvironmentName,
     /// The dialect of the project's SQL.
@@ -58,7 +61,7 @@ pub struct Tools {
 impl Workshop {
     /// Opens the workshop for a run that the ledger knows.
     pub fn new(tools: Tools, run: RunId, options: BuildOptions) -> Self {
-        let Tools { project, ledger, lake, engine, environment, dialect } = tools;
+        let Tools { project, ledger, lake, engine, files, environment, dialect } = tools;
         let run_commit = options.publish_at_end.then(|| ledger.new_commit_id());
         let staged = Mutex::default();
         Self {
@@ -66,6 +69,7 @@ impl Workshop {
             ledger,
             lake,
             engine,
+            files,
             environment,
             dialect,
             run,
