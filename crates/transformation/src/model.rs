@@ -14,10 +14,19 @@ use crate::staged::StagedNode;
 use crate::step::{Made, Making};
 use crate::{TransformationError, Workshop};
 
-/// What the model's name points to before the step.
-struct Before {
-    table: Option<LakeTable>,
+/// What a node's name points to before the step.
+pub(crate) struct Before {
+    /// The table's version; none for a view or a name that is free.
+    pub(crate) table: Option<LakeTable>,
     pointer: Option<ledger::Pointer>,
+}
+
+impl Before {
+    /// The metadata file of a view, which a table takes the place of.
+    pub(crate) fn view(&self) -> Option<String> {
+        let pointer = self.pointer.as_ref().filter(|_| self.table.is_none())?;
+        Some(pointer.metadata_location.clone())
+    }
 }
 
 impl Workshop {
@@ -55,7 +64,8 @@ impl Workshop {
         }
     }
 
-    async fn before(&self, name: &TableName) -> Result<Before, TransformationError> {
+    /// What a name points to now.
+    pub(crate) async fn before(&self, name: &TableName) -> Result<Before, TransformationError> {
         let pointer = self.ledger.pointer(&self.environment, name).await?;
         let table = match &pointer {
             Some(pointer) if pointer.kind == PointerKind::Table => {
@@ -112,9 +122,7 @@ impl Workshop {
         let Rows { node, table, incremental, compiled, prepared, session, before } = work;
         let commit = self.commit_id();
         let mut options = self.stage_options(node, &commit, Some(&compiled));
-        if before.table.is_none() {
-            options.replaces = before.pointer.map(|pointer| pointer.metadata_location);
-        }
+        options.replaces = before.view();
         if !incremental && !node.config.partition_by.is_empty() {
             options.partition = Some(partition_fields(node)?);
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use base::{Diagnostic, LoadAccount, SourceFile, TableName};
 use futures::StreamExt;
-use ledger::PointerKind;
 use project::Node;
 use serde_json::{Map, Value};
 use storage::WriteMode;
@@ -38,24 +37,16 @@ impl Workshop {
             .map_err(|diagnostic| TransformationError::Project(vec![*diagnostic]))?;
         let read = batch.num_rows() as u64;
         let batches = self.cast(batch, types, cancel).await?;
-        let pointer = self.ledger.pointer(&self.environment, &table).await?;
-        let base = match &pointer {
-            Some(pointer) if pointer.kind == PointerKind::Table => {
-                Some(self.lake.read(&pointer.metadata_location).await?)
-            }
-            Some(_) | None => None,
-        };
+        let before = self.before(&table).await?;
         let commit = self.commit_id();
         let mut options = self.stage_options(node, &commit, None);
-        if base.is_none() {
-            options.replaces = pointer.map(|pointer| pointer.metadata_location);
-        }
-        let mut stage = self.lake.stage(&self.environment, &table, base.as_ref(), options);
-        if base.is_some() {
+        options.replaces = before.view();
+        let mut stage = self.lake.stage(&self.environment, &table, before.table.as_ref(), options);
+        if before.table.is_some() {
             stage.mode(WriteMode::ReplaceAll)?;
         }
         if let Some(first) = batches.first() {
-            if base.is_some() {
+            if before.table.is_some() {
                 stage.replace_schema(first.schema_ref())?;
             } else {
                 stage.evolve_to(first.schema_ref())?;
