@@ -129,6 +129,7 @@ impl Names {
                 let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?;
                 Ok(Some(Arc::new(table)))
             }
+            Entry::Provider(provider) => Ok(Some(Arc::clone(provider))),
         }
     }
 
