@@ -8,7 +8,6 @@ import argparse
 import json
 import math
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -112,9 +111,11 @@ class Worker:
         self.child.wait()
 
 
-def peer(name, *words):
-    """A worker in Python: one of the engines that a user would pick instead."""
-    return Worker([sys.executable, BENCH / "_peers.py", name, *words])
+def peer(name):
+    """A worker in Python that has started: one of the engines a user would pick instead."""
+    worker = Worker([sys.executable, BENCH / "_peers.py", name])
+    worker.ask({})
+    return worker
 
 
 def interleaved(sides, runs, warm=1):
@@ -198,8 +199,3 @@ def stop_when_different(what, left, right):
         sys.exit(f"{what}: answers differ\n  {len(left)} rows: {short(left)}"
                  f"\n  {len(right)} rows: {short(right)}")
 
-
-def free_of_limits():
-    """Many data files are open at once in some engines."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,7 +1,9 @@
 """The engines a user would pick instead, as workers: one JSON line in, one out.
 
-    python _peers.py duckdb      {"setup": sql}, {"run": sql}, {"answer": true}, {"execute": sql}
+    python _peers.py duckdb      {"execute": sql}, {"run": sql}, {"answer": true}
     python _peers.py polars      {"load": [files], "to": file}
+
+An empty question is answered when the engine has started.
 """
 
 import json
@@ -22,7 +24,7 @@ class Duckdb:
             self.connection.execute(asked["execute"])
             return {}
         if "run" in asked:
-            self.kept = self.connection.execute(asked["run"]).to_arrow_table()
+            self.kept = self.connection.sql(asked["run"]).to_arrow_table()
             return {"rows": self.kept.num_rows}
         text = lambda value: None if value is None else str(value)  # noqa: E731
         columns = [column.to_pylist() for column in self.kept.columns]
@@ -44,8 +46,9 @@ class Polars:
 def main():
     peer = {"duckdb": Duckdb, "polars": Polars}[sys.argv[1]]()
     for line in sys.stdin:
+        asked = json.loads(line)
         try:
-            answer = peer.answer(json.loads(line))
+            answer = peer.answer(asked) if asked else {}
         except Exception as error:  # the benchmark says it and ends
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

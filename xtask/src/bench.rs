@@ -5,22 +5,31 @@ use anyhow::{Context, Result, bail};
 use crate::run::{program, root, run as run_program, target_folder};
 use crate::tools;
 
-/// Builds the release binary and the bench binary, then runs every benchmark, or those named.
+/// What is measured, and the packages whose examples are workers of the benchmarks. They are built
+/// by one command: each selection of packages settles its own features, and two would build
+/// DataFusion twice.
+const PACKAGES: &[&str] = &["fiveply", "compute", "storage"];
+
+/// Builds the release binary and the workers, then runs every benchmark, or those named; what
+/// begins with a dash, and what follows it, is for the benchmarks themselves.
 ///
 /// # Errors
 /// When a build or a benchmark fails, or a name is not there.
-pub(crate) fn run(names: &[&str]) -> Result<()> {
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    let options = words.iter().position(|word| word.starts_with('-')).unwrap_or(words.len());
+    let (names, options) = words.split_at(options);
     let scripts = scripts()?;
     if let Some(name) = names.iter().find(|name| !scripts.iter().any(|script| script == *name)) {
         bail!("there is no benchmark `{name}`; there are: {}", scripts.join(", "));
     }
     let tools = tools::install()?;
     let mut build = program("cargo");
-    build.args(["build", "--release", "--package", "fiveply", "--bins", "--examples"]);
-    run_program("build the release binary", &mut build)?;
+    build.args(["build", "--release", "--bins", "--examples"]);
+    build.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    run_program("build the release binary and the benchmarks' workers", &mut build)?;
     for script in scripts.iter().filter(|one| names.is_empty() || names.contains(&one.as_str())) {
         let mut python = program(&tools.python);
-        python.arg(root().join("bench").join(format!("{script}.py")));
+        python.arg(root().join("bench").join(format!("{script}.py"))).args(options);
         python.env("FIVEPLY_RELEASE", target_folder().join("release"));
         run_program(&format!("bench {script}"), &mut python)?;
     }

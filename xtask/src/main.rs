@@ -16,7 +16,8 @@ tasks:
                           formatting, house rules and lints, then runs all tests;
                           --full adds the long soaks, FILTER runs only tests named so
   tidy                    the house rules alone
-  bench [NAME…]           benchmarks side by side with what a user would pick instead
+  bench [NAME…] [--scale X] [--runs N]
+                          benchmarks side by side with what a user would pick instead
   tools                   only installs what tests and benchmarks need";
 
 #[allow(clippy::print_stderr, reason = "a command line tool speaks on stderr")]
