@@ -103,40 +103,127 @@ fn is_number(data_type: &DataType) -> bool {
     data_type.is_numeric()
 }
 
+/// Writes rows as they come, so that a large answer needs no memory and its reader may leave early.
+pub enum RowWriter<W: Write + Send> {
+    /// Comma-separated values with a header line.
+    Csv(Box<arrow::csv::Writer<W>>),
+    /// One JSON object per line; missing values are written as null.
+    JsonLines(Box<arrow::json::LineDelimitedWriter<W>>),
+    /// A Parquet file, compressed.
+    Parquet(Box<ArrowWriter<W>>),
+}
+
+impl<W: Write + Send> RowWriter<W> {
+    /// Comma-separated values; the header is written at once.
+    ///
+    /// # Errors
+    /// When a column is nested, or the writer refuses.
+    pub fn csv(schema: &SchemaRef, to: W) -> Result<Self, QueryError> {
+        let nested = schema.fields().iter().find(|field| field.data_type().is_nested());
+        if let Some(field) = nested {
+            return Err(QueryError::project(format!(
+                "column \"{}\" is nested, which CSV cannot hold",
+                field.name()
+            ))
+            .help("Write JSON lines or Parquet, or pick fields of the column apart."));
+        }
+        let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(to);
+        let empty = RecordBatch::new_empty(std::sync::Arc::clone(schema));
+        writer.write(&empty).map_err(|error| unwritten("CSV", &error))?;
+        Ok(Self::Csv(Box::new(writer)))
+    }
+
+    /// JSON lines.
+    pub fn json_lines(to: W) -> Self {
+        let writer = arrow::json::WriterBuilder::new().with_explicit_nulls(true).build(to);
+        Self::JsonLines(Box::new(writer))
+    }
+
+    /// A Parquet file.
+    ///
+    /// # Errors
+    /// When the schema cannot be written as Parquet.
+    pub fn parquet(schema: &SchemaRef, to: W) -> Result<Self, QueryError> {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .build();
+        let writer = ArrowWriter::try_new(to, std::sync::Arc::clone(schema), Some(properties))
+            .map_err(|error| unwritten("Parquet", &error))?;
+        Ok(Self::Parquet(Box::new(writer)))
+    }
+
+    /// Writes rows.
+    ///
+    /// # Errors
+    /// When a value has no form in this format, or the writer refuses.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
+        match self {
+            Self::Csv(writer) => writer.write(batch).map_err(|error| unwritten("CSV", &error)),
+            Self::JsonLines(writer) => {
+                writer.write(batch).map_err(|error| unwritten("JSON", &error))
+            }
+            Self::Parquet(writer) => {
+                writer.write(batch).map_err(|error| unwritten("Parquet", &error))
+            }
+        }
+    }
+
+    /// Writes what must stand at the end.
+    ///
+    /// # Errors
+    /// When the writer refuses.
+    pub fn finish(self) -> Result<(), QueryError> {
+        match self {
+            Self::Csv(_) => Ok(()),
+            Self::JsonLines(mut writer) => {
+                writer.finish().map_err(|error| unwritten("JSON", &error))
+            }
+            Self::Parquet(writer) => {
+                writer.close().map(|_| ()).map_err(|error| unwritten("Parquet", &error))
+            }
+        }
+    }
+}
+
+impl<W: Write + Send> std::fmt::Debug for RowWriter<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let format = match self {
+            Self::Csv(_) => "Csv",
+            Self::JsonLines(_) => "JsonLines",
+            Self::Parquet(_) => "Parquet",
+        };
+        f.debug_tuple("RowWriter").field(&format).finish()
+    }
+}
+
+fn write_all<W: Write + Send>(
+    mut writer: RowWriter<W>,
+    batches: &[RecordBatch],
+) -> Result<(), QueryError> {
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    writer.finish()
+}
+
 /// Comma-separated values with a header line.
 ///
 /// # Errors
 /// When a column is nested, or the writer refuses.
-pub fn csv(schema: &SchemaRef, batches: &[RecordBatch], to: impl Write) -> Result<(), QueryError> {
-    let nested = schema.fields().iter().find(|field| field.data_type().is_nested());
-    if let Some(field) = nested {
-        return Err(QueryError::project(format!(
-            "column \"{}\" is nested, which CSV cannot hold",
-            field.name()
-        ))
-        .help("Write JSON lines or Parquet, or pick fields of the column apart."));
-    }
-    let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(to);
-    let empty = [RecordBatch::new_empty(std::sync::Arc::clone(schema))];
-    let batches = if batches.is_empty() { &empty } else { batches };
-    for batch in batches {
-        writer.write(batch).map_err(|error| unwritten("CSV", &error))?;
-    }
-    Ok(())
+pub fn csv(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    to: impl Write + Send,
+) -> Result<(), QueryError> {
+    write_all(RowWriter::csv(schema, to)?, batches)
 }
 
 /// One JSON object per line; missing values are written as null.
 ///
 /// # Errors
 /// When a value has no JSON, or the writer refuses.
-pub fn json_lines(batches: &[RecordBatch], to: impl Write) -> Result<(), QueryError> {
-    let mut writer = arrow::json::WriterBuilder::new()
-        .with_explicit_nulls(true)
-        .build::<_, arrow::json::writer::LineDelimited>(to);
-    for batch in batches {
-        writer.write(batch).map_err(|error| unwritten("JSON", &error))?;
-    }
-    writer.finish().map_err(|error| unwritten("JSON", &error))
+pub fn json_lines(batches: &[RecordBatch], to: impl Write + Send) -> Result<(), QueryError> {
+    write_all(RowWriter::json_lines(to), batches)
 }
 
 /// A Parquet file, compressed.
@@ -148,15 +235,7 @@ pub fn parquet(
     batches: &[RecordBatch],
     to: impl Write + Send,
 ) -> Result<(), QueryError> {
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .build();
-    let mut writer = ArrowWriter::try_new(to, std::sync::Arc::clone(schema), Some(properties))
-        .map_err(|error| unwritten("Parquet", &error))?;
-    for batch in batches {
-        writer.write(batch).map_err(|error| unwritten("Parquet", &error))?;
-    }
-    writer.close().map(|_| ()).map_err(|error| unwritten("Parquet", &error))
+    write_all(RowWriter::parquet(schema, to)?, batches)
 }
 
 fn unwritten(what: &str, error: &dyn std::fmt::Display) -> QueryError {

@@ -51,6 +51,7 @@ codes! {
     COMPILE_UNSUPPORTED = "E0040", "A node of this kind has no SQL to compile.";
     GROUP_MISSING = "E0042", "A node names a group that does not exist.";
     DOCS_MISSING = "E0044", "A description names a docs block that does not exist.";
+    ENVIRONMENT_NAME = "E0045", "The environment has a name that SQL or a path could not carry.";
     INGEST_FILE = "E0100", "A file in ingest/ does not describe a source.";
     JINJA_SYNTAX = "E0300", "A template breaks Jinja's grammar.";
     JINJA_RENDER = "E0301", "A template fails while it renders.";

@@ -181,6 +181,14 @@ impl Opening<'_> {
             .clone()
             .or_else(|| settings.environment.clone().filter(|_| self.options.target.is_none()))
             .unwrap_or_else(|| target.name.clone());
+        if !is_environment_name(&environment) {
+            let shown = environment.escape_debug();
+            let message = format!("environment \"{shown}\" has no usable name");
+            diagnostics.push(
+                Diagnostic::error(codes::ENVIRONMENT_NAME, message)
+                    .help("Use letters, digits, `_`, `-` and `.`, such as `dev_ana`."),
+            );
+        }
         if let Some(schema) =
             settings.environments.get(&environment).and_then(|known| known.schema.clone())
         {
@@ -438,4 +446,10 @@ fn report_unused_paths(root: &Package, graph: &Graph, diagnostics: &mut Vec<Diag
             .collect();
         config_tree::report_unused(key, tree, &fqns, diagnostics);
     }
+}
+
+/// Whether SQL and paths can carry the name as it stands.
+fn is_environment_name(name: &str) -> bool {
+    let letters = |letter: char| letter.is_alphanumeric() || "_-.@+ ".contains(letter);
+    !name.trim().is_empty() && !name.starts_with('.') && name.chars().all(letters)
 }
