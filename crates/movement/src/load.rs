@@ -3,6 +3,7 @@
 
 mod batch;
 mod drift;
+mod fold;
 mod from_files;
 mod from_rest;
 
@@ -147,6 +148,7 @@ async fn load_held(
     lease: &Lease,
 ) -> Result<LoadOutcome, MovementError> {
     let mut load = Load::open(context, source, stream, lease).await?;
+    Box::pin(load.fold_renamed()).await?;
     match &stream.kind {
         StreamKind::Files(files) => Box::pin(from_files::run(&mut load, files)).await?,
         StreamKind::Rest(rest) => Box::pin(from_rest::run(&mut load, rest)).await?,

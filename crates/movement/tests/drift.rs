@@ -56,7 +56,8 @@ async fn a_renamed_column_is_proposed_and_one_line_mends_it() {
     let mended = "files: '*.ndjson', rename: {plan_tier: plan}";
     house.load_files(mended).await.unwrap();
     let rows = house.rows("rows", &["id", "plan"]).await;
-    assert_eq!(rows, ["1 | pro", "2 | free", "3 | ∅", "4 | free"]);
+    assert_eq!(rows, ["1 | pro", "2 | free", "3 | pro", "4 | free"]);
+    assert_eq!(house.columns("rows").await, "id: Int64, plan: Utf8View");
 }
 
 #[tokio::test]

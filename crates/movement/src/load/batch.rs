@@ -85,8 +85,9 @@ impl Batch {
         self.read >= limits.batch_rows || self.bytes >= limits.batch_bytes
     }
 
-    fn options(&self, load: &Load<'_>) -> StageOptions {
-        let mut options = StageOptions::new(self.id.clone());
+    /// How versions of the stream's tables are made in a commit.
+    pub(super) fn options(load: &Load<'_>, id: CommitId) -> StageOptions {
+        let mut options = StageOptions::new(id);
         options.run = load.context.attempt.as_ref().map(|attempt| attempt.run.clone());
         options.node = Some(load.source.node_id(load.stream));
         options.business_time = Some(load.context.clocks.business.now());
@@ -103,7 +104,7 @@ impl Batch {
     }
 
     fn open_stage(&self, load: &Load<'_>) -> Result<Stage, MovementError> {
-        let mut options = self.options(load);
+        let mut options = Self::options(load, self.id.clone());
         let json = load.schema.json_columns();
         if !json.is_empty() {
             options.properties.insert(JSON_COLUMNS_PROPERTY.to_owned(), json);
@@ -201,7 +202,7 @@ impl Batch {
         if self.rejects_stage.is_none() {
             let name = rejects_table(load);
             let base = context.lake.open(&context.ledger, &context.environment, &name).await?;
-            let options = self.options(load);
+            let options = Self::options(load, self.id.clone());
             let mut stage = context.lake.stage(&context.environment, &name, base.as_ref(), options);
             stage.evolve_to(&rejects_schema())?;
             self.rejects_stage = Some(stage);
@@ -249,12 +250,7 @@ impl Load<'_> {
             // A list that became empty empties the table.
             batch.stage(self)?;
         }
-        let mut commit = Commit::new(batch.id.clone(), self.context.environment.clone())
-            .lease(self.lease.clone());
-        commit = match &self.context.attempt {
-            Some(attempt) => commit.attempt(attempt),
-            None => commit.node(self.source.node_id(self.stream)),
-        };
+        let mut commit = self.new_commit(batch.id.clone());
         let mut account = LoadAccount::default();
         let mut published = None;
         if let Some(stage) = batch.stage.take() {
@@ -289,6 +285,16 @@ impl Load<'_> {
         Ok(())
     }
 
+    /// A commit of this load that does nothing yet.
+    pub(super) fn new_commit(&self, id: CommitId) -> Commit {
+        let environment = self.context.environment.clone();
+        let commit = Commit::new(id, environment).lease(self.lease.clone());
+        match &self.context.attempt {
+            Some(attempt) => commit.attempt(attempt),
+            None => commit.node(self.source.node_id(self.stream)),
+        }
+    }
+
     fn after_commit(&mut self, account: LoadAccount, published: Option<LakeTable>) {
         if let Some(table) = published {
             self.table = Some(table);
@@ -306,7 +312,7 @@ impl Load<'_> {
     }
 
     /// Commits; an answer that was lost is settled by the commit's id before anything else.
-    async fn publish(&self, commit: &Commit) -> Result<(), MovementError> {
+    pub(super) async fn publish(&self, commit: &Commit) -> Result<(), MovementError> {
         let mut answer = self.context.ledger.commit(commit).await;
         for _try in 0..SETTLE_TRIES_MAX {
             let Err(LedgerError::OutcomeUnknown { .. }) = &answer else { break };
