@@ -18,8 +18,10 @@ use crate::workplace::Workplace;
 pub(crate) struct Summary {
     command: String,
     environment: String,
-    business_time: String,
-    run: Option<RunId>,
+    /// When, by the business clock.
+    pub(crate) business_time: String,
+    /// The run; none when there was nothing to do.
+    pub(crate) run: Option<RunId>,
     status: RunStatus,
     /// What became of each node.
     pub(crate) reports: Vec<StepReport>,

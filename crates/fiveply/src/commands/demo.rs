@@ -1,21 +1,24 @@
 //! `fiveply demo`: plays a synthetic company into a folder, loads it, builds and tests its models,
 //! and ends with one screen.
 
+mod rejected;
+mod screen;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use demo::{Action, Company, DemoOptions, Generated, Incident};
-use ledger::StepStatus;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::arguments::{Common, DemoArguments, LoadArguments, RunArguments};
 use crate::commands::load::{Vendors, demo_failure};
 use crate::commands::{Verb, load, run};
 use crate::console::{Console, Ink, columns, count, seconds};
-use crate::failure::{Failure, NODE_FAILED};
+use crate::failure::Failure;
 use crate::summary::Summary;
 use crate::workplace::{self, Workplace};
+use rejected::Rejected;
 
 /// The live line of the play.
 const LIVE: &str = "demo";
@@ -28,6 +31,15 @@ struct Times {
     build: Duration,
 }
 
+/// What a play came to.
+#[derive(Debug, Default)]
+struct Played {
+    loads: Vec<Summary>,
+    builds: Vec<Summary>,
+    rejected: Rejected,
+    times: Times,
+}
+
 pub(crate) async fn run(
     common: &Common,
     arguments: &DemoArguments,
@@ -36,18 +48,17 @@ pub(crate) async fn run(
     let options = options(arguments)?;
     let mut common = common.clone();
     common.project_dir = Some(options.dir.clone());
-    let mut times = Times::default();
+    let mut played = Played::default();
     if arguments.generate {
-        let generated = play(&options, options.until, &mut times, console)?;
-        return show_generated(&options, &generated, &times, console);
+        let generated = play(&options, options.until, &mut played.times, console)?;
+        return show_generated(&options, &generated, &played.times, console);
     }
     let moments = match Company::open(&options.dir).map_err(demo_failure)? {
         Some(company) => company.schedule(options.until),
         None => demo::schedule(&options.incidents, None, options.until.unwrap_or_else(demo::end)),
     };
-    let (mut loads, mut builds): (Vec<Summary>, Vec<Summary>) = (Vec::new(), Vec::new());
     for moment in &moments {
-        play(&options, Some(moment.time), &mut times, console)?;
+        play(&options, Some(moment.time), &mut played.times, console)?;
         if moments.len() > 2 {
             let time = moment.time.format("%Y-%m-%d %H:%M UTC");
             console.say(&console.paint(Ink::Strong, &format!("{time}: {:?}", moment.action)));
@@ -59,20 +70,22 @@ pub(crate) async fn run(
         match moment.action {
             Action::Load => {
                 let all = LoadArguments::default();
-                loads.push(load::carry_out(&place, &all, None, console).await?);
-                times.load += started.elapsed();
+                let load = load::carry_out(&place, &all, None, console).await?;
+                played.times.load += started.elapsed();
+                played.rejected.add(&place, &load).await?;
+                played.loads.push(load);
             }
             Action::Build => {
                 let all = RunArguments::default();
                 let nodes = place.project.graph.order().to_vec();
                 let verb = Verb::Build;
-                builds.push(run::carry_out(&place, verb, &all, &nodes, console).await?);
-                times.build += started.elapsed();
+                played.builds.push(run::carry_out(&place, verb, &all, &nodes, console).await?);
+                played.times.build += started.elapsed();
             }
         }
         place.ledger.close().await;
     }
-    screen(&options, &loads, &builds, &times, console)
+    screen::show(&options, &played, console)
 }
 
 fn options(arguments: &DemoArguments) -> Result<DemoOptions, Failure> {
@@ -149,115 +162,4 @@ fn show_generated(
     console
         .print(&format!("next: cd {} && fiveply load && fiveply build", options.dir.display()))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn screen(
-    options: &DemoOptions,
-    loads: &[Summary],
-    builds: &[Summary],
-    times: &Times,
-    console: &Console,
-) -> Result<ExitCode, Failure> {
-    // Incidents make earlier moments fail; the end of the play is what counts.
-    let last = [loads.last(), builds.last()];
-    let good = last.iter().flatten().all(|summary| summary.is_good());
-    let code = if good { ExitCode::SUCCESS } else { ExitCode::from(NODE_FAILED) };
-    if console.json {
-        let runs = |all: &[Summary]| all.iter().map(Summary::as_json).collect::<Vec<Value>>();
-        let document = json!({
-            "dir": options.dir,
-            "loads": runs(loads),
-            "builds": runs(builds),
-            "generate_ms": times.generate.as_millis(),
-            "load_ms": times.load.as_millis(),
-            "build_ms": times.build.as_millis(),
-        });
-        console.print(&document.to_string())?;
-        return Ok(code);
-    }
-    for line in lines(options, loads, builds, times, console) {
-        console.print(&line)?;
-    }
-    Ok(code)
-}
-
-fn lines(
-    options: &DemoOptions,
-    loads: &[Summary],
-    builds: &[Summary],
-    times: &Times,
-    console: &Console,
-) -> Vec<String> {
-    let heading = |text: &str| console.paint(Ink::Strong, text);
-    let mut lines = vec![String::new(), heading("Loaded, by stream")];
-    let header = ["", "read", "inserted", "updated", "deleted", "unchanged", "rejected", "rows"];
-    let mut rows: Vec<Vec<String>> = vec![header.map(str::to_owned).to_vec()];
-    if let Some(load) = loads.last() {
-        rows.extend(load.reports.iter().map(stream_row));
-    }
-    lines.extend(columns(&rows, &[1, 2, 3, 4, 5, 6, 7]));
-    lines.extend([String::new(), heading("Built, by model")]);
-    let mut rows: Vec<Vec<String>> =
-        vec![["", "state", "rows in", "rows out", "tests"].map(str::to_owned).to_vec()];
-    if let Some(build) = builds.last() {
-        rows.extend(build.reports.iter().filter(|one| one.table.is_some()).map(model_row));
-    }
-    lines.extend(columns(&rows, &[2, 3, 4]));
-    lines.push(String::new());
-    for summary in [loads.last(), builds.last()].into_iter().flatten() {
-        lines.push(summary.last_line(console));
-        for report in summary.reports.iter().filter(|one| one.status != StepStatus::Succeeded) {
-            if let Some(message) = &report.message {
-                lines.push(format!("  {}: {message}", report.node));
-            }
-        }
-    }
-    lines.push(format!(
-        "time: company {}, load {}, build and tests {}",
-        seconds(times.generate),
-        seconds(times.load),
-        seconds(times.build)
-    ));
-    let dir = options.dir.display();
-    lines.extend([
-        String::new(),
-        heading("Where to look next"),
-        format!("  cd {dir}"),
-        "  fiveply query \"select * from main.signups_daily order by 1 desc limit 7\"".to_owned(),
-        "  fiveply query \"select * from app.usage__rejects limit 3\"".to_owned(),
-        "  edit models/, then: fiveply build".to_owned(),
-    ]);
-    lines
-}
-
-fn stream_row(report: &transformation::StepReport) -> Vec<String> {
-    let load = report.load.unwrap_or_default();
-    let mut row = vec![format!("  {}", report.node.as_str().trim_start_matches("stream."))];
-    let numbers = [
-        load.read,
-        load.inserted,
-        load.updated,
-        load.deleted,
-        load.unchanged,
-        load.rejected,
-        report.rows.unwrap_or(0),
-    ];
-    row.extend(numbers.map(count));
-    row
-}
-
-fn model_row(report: &transformation::StepReport) -> Vec<String> {
-    let read = report
-        .version
-        .as_ref()
-        .map_or(0, |version| version.inputs.iter().map(|input| input.rows).sum());
-    let passed = report.tests.iter().filter(|test| !test.holds_back()).count();
-    let (_, word) = crate::progress::word_of(report.status);
-    vec![
-        format!("  {}", report.table.as_ref().map(ToString::to_string).unwrap_or_default()),
-        word.to_owned(),
-        count(read),
-        report.rows.map_or_else(|| "view".to_owned(), count),
-        format!("{passed}/{}", report.tests.len()),
-    ]
 }

@@ -268,7 +268,10 @@ fn succeed(report: &mut StepReport, outcome: &LoadOutcome) {
     if outcome.account.rejected > 0
         && let Some(rejects) = &outcome.rejects_table
     {
-        notes.push(format!("{} rows are in {rejects}", count(outcome.account.rejected)));
+        notes.push(match outcome.account.rejected {
+            1 => format!("1 rejected row is in {rejects}"),
+            rows => format!("{} rejected rows are in {rejects}", count(rows)),
+        });
     }
     for change in &outcome.schema_changes {
         notes.push(described(change));
