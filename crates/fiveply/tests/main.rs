@@ -1,4 +1,5 @@
 //! The product through its front door: the real binary in folders of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
+mod accounts;
 mod fault;
