@@ -59,22 +59,31 @@ impl Failure {
         self
     }
 
+    /// One JSON document on standard output.
+    pub(crate) fn print(&self, console: &Console) {
+        let document = json!({
+            "status": "error",
+            "message": self.message,
+            "help": self.help,
+            "diagnostics":
+                self.diagnostics.iter().map(draw::as_json).collect::<Vec<_>>(),
+        });
+        // Nobody is left to tell when standard output itself is closed.
+        let _ = console.print(&document.to_string());
+    }
+
     /// Tells the user, and gives the exit code.
     pub(crate) fn show(&self, console: &Console) -> ExitCode {
         if console.json {
-            let document = json!({
-                "status": "error",
-                "message": self.message,
-                "help": self.help,
-                "diagnostics":
-                    self.diagnostics.iter().map(draw::as_json).collect::<Vec<_>>(),
-            });
-            // Nobody is left to tell when standard output itself is closed.
-            let _ = console.print(&document.to_string());
+            self.print(console);
         }
         for diagnostic in &self.diagnostics {
             console.complain(&draw::draw(diagnostic, console.colours));
             console.complain("");
+        }
+        // What is drawn, with its own help, is not said a second time.
+        if self.diagnostics.iter().any(|drawn| drawn.message == self.message) {
+            return ExitCode::from(self.code);
         }
         console.complain(&format!("{} {}", console.paint(Ink::Bad, "error:"), self.message));
         if let Some(help) = &self.help {

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, Output};
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -24,7 +24,10 @@ use crate::failure::Failure;
 const THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(refused) => return refuse(&refused),
+    };
     let console = Console::new(arguments.common.output, arguments.common.quiet);
     start_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -45,6 +48,26 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => failure.show(&console),
     }
+}
+
+/// Help and version as asked for; what clap does not understand in the form that was asked for.
+fn refuse(refused: &clap::Error) -> ExitCode {
+    let _ = refused.print();
+    if !refused.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let words: Vec<_> = std::env::args_os().collect();
+    let json = words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json")
+        || words.iter().any(|word| word == "--output=json");
+    if json {
+        let text = refused.render().to_string();
+        let message = text.lines().next().unwrap_or_default();
+        let failure = Failure::usage(message.trim_start_matches("error: "))
+            .help("`fiveply --help` shows how the command is written.");
+        // The text is on standard error already.
+        failure.print(&Console::new(Output::Json, true));
+    }
+    ExitCode::from(failure::USAGE)
 }
 
 /// Logs go to standard error, for those who ask: `RUST_LOG=fiveply=debug`.

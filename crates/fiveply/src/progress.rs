@@ -76,7 +76,9 @@ impl Observer for Progress {
         self.console.end_live(step.node.as_str());
         let Some(report) = self.reports.get(&step.node) else { return };
         self.console.say(&self.line(&report, &numbered(index, total)));
-        if !report.is_good() || !report.tests.iter().all(|t| t.status == TestStatus::Passed) {
+        let warned = report.status == StepStatus::Warned;
+        let tested = report.tests.iter().all(|test| test.status == TestStatus::Passed);
+        if warned || !report.is_good() || !tested {
             self.explain(&report);
         }
     }

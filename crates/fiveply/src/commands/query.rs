@@ -1,12 +1,16 @@
 //! `fiveply query`: a question in SQL, answered from the environment's published tables.
 
 use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use compute::{Catalog, SessionOptions, output};
+use compute::output::{self, RowWriter};
+use compute::{Catalog, QueryError, RowStream, SessionOptions};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
@@ -43,11 +47,59 @@ pub(crate) async fn run(
     let schema = prepared.schema();
     let mut rows =
         session.stream(&prepared, cancel).await.map_err(|error| query_failure(error, &sql))?;
-    let limit = if format == QueryFormat::Table { arguments.limit } else { 0 };
+    let shown = match format {
+        QueryFormat::Table => show_table(&schema, &mut rows, arguments, console).await,
+        QueryFormat::Csv | QueryFormat::Json | QueryFormat::Parquet => {
+            write_rows(format, &schema, &mut rows, arguments.file.as_deref()).await
+        }
+    };
+    drop(rows);
+    watch.abort();
+    shown.map_err(|error| error.into_failure(&sql))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why rows did not arrive where they should.
+enum NotShown {
+    /// The query failed.
+    Query(QueryError),
+    /// The place they go to failed.
+    Place(std::io::Error),
+}
+
+impl NotShown {
+    fn into_failure(self, sql: &str) -> Failure {
+        match self {
+            Self::Query(error) => query_failure(error, sql),
+            Self::Place(error) => error.into(),
+        }
+    }
+}
+
+impl From<QueryError> for NotShown {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<std::io::Error> for NotShown {
+    fn from(error: std::io::Error) -> Self {
+        Self::Place(error)
+    }
+}
+
+/// The first rows as a table for people.
+async fn show_table(
+    schema: &SchemaRef,
+    rows: &mut RowStream,
+    arguments: &QueryArguments,
+    console: &Console,
+) -> Result<(), NotShown> {
+    let limit = arguments.limit;
     let mut kept: Vec<RecordBatch> = Vec::new();
     let (mut shown, mut cut) = (0, false);
     while let Some(batch) = rows.next().await {
-        let batch = batch.map_err(|error| query_failure(error, &sql))?;
+        let batch = batch?;
         let room = if limit == 0 { usize::MAX } else { limit - shown };
         if batch.num_rows() > room {
             kept.push(batch.slice(0, room));
@@ -58,27 +110,90 @@ pub(crate) async fn run(
         shown += batch.num_rows();
         kept.push(batch);
     }
-    drop(rows);
-    watch.abort();
-    let text = render(format, &schema, &kept)?;
+    let text = output::table(schema, &kept)?;
     match &arguments.file {
         Some(path) => std::fs::write(path, text)?,
-        None => write_out(&text)?,
+        None => {
+            let mut place = Place::standard_output();
+            let closed = Arc::clone(&place.closed);
+            let written = place.write_all(text.as_bytes()).and_then(|()| place.flush());
+            if !closed.load(Ordering::Relaxed) {
+                written?;
+            }
+            let shown = count(u64::try_from(shown).unwrap_or(u64::MAX));
+            let more = if cut { "; there are more, --limit 0 shows all" } else { "" };
+            console.say(&format!("({shown} rows{more})"));
+        }
     }
-    if format == QueryFormat::Table && arguments.file.is_none() {
-        let shown = count(u64::try_from(shown).unwrap_or(u64::MAX));
-        let more = if cut { "; there are more, --limit 0 shows all" } else { "" };
-        console.say(&format!("({shown} rows{more})"));
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-fn write_out(text: &[u8]) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text).and_then(|()| out.flush()) {
-        // `fiveply query … | head` closes the pipe early, which is no failure of the query.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+/// All rows for programs, as they come.
+async fn write_rows(
+    format: QueryFormat,
+    schema: &SchemaRef,
+    rows: &mut RowStream,
+    file: Option<&Path>,
+) -> Result<(), NotShown> {
+    let place = match file {
+        Some(path) => Place::file(path)?,
+        None => Place::standard_output(),
+    };
+    let closed = Arc::clone(&place.closed);
+    let written = write_each(format, schema, rows, place).await;
+    // `fiveply query … | head` closes the pipe early, which ends the query and is no failure.
+    if closed.load(Ordering::Relaxed) { Ok(()) } else { written }
+}
+
+async fn write_each(
+    format: QueryFormat,
+    schema: &SchemaRef,
+    rows: &mut RowStream,
+    place: Place,
+) -> Result<(), NotShown> {
+    let mut writer = match format {
+        QueryFormat::Table | QueryFormat::Json => RowWriter::json_lines(place),
+        QueryFormat::Csv => RowWriter::csv(schema, place)?,
+        QueryFormat::Parquet => RowWriter::parquet(schema, place)?,
+    };
+    while let Some(batch) = rows.next().await {
+        writer.write(&batch?)?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// Where rows go; knows when nobody reads them any more.
+struct Place {
+    to: Box<dyn Write + Send>,
+    closed: Arc<AtomicBool>,
+}
+
+impl Place {
+    fn standard_output() -> Self {
+        Self { to: Box::new(std::io::stdout()), closed: Arc::default() }
+    }
+
+    fn file(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { to: Box::new(std::fs::File::create(path)?), closed: Arc::default() })
+    }
+
+    fn noticing<T>(&self, done: std::io::Result<T>) -> std::io::Result<T> {
+        if done.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+            self.closed.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+}
+
+impl Write for Place {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let done = self.to.write(bytes);
+        self.noticing(done)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let done = self.to.flush();
+        self.noticing(done)
     }
 }
 
@@ -102,21 +217,6 @@ fn format_of(arguments: &QueryArguments, console: &Console) -> Result<QueryForma
             .help("Name a file with --file rows.parquet."));
     }
     Ok(format)
-}
-
-fn render(
-    format: QueryFormat,
-    schema: &SchemaRef,
-    batches: &[RecordBatch],
-) -> Result<Vec<u8>, Failure> {
-    let mut text = Vec::new();
-    match format {
-        QueryFormat::Table => text = output::table(schema, batches)?.into_bytes(),
-        QueryFormat::Csv => output::csv(schema, batches, &mut text)?,
-        QueryFormat::Json => output::json_lines(batches, &mut text)?,
-        QueryFormat::Parquet => output::parquet(schema, batches, &mut text)?,
-    }
-    Ok(text)
 }
 
 /// Draws the error in the query itself.
