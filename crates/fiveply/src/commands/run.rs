@@ -77,11 +77,23 @@ pub(crate) async fn carry_out(
 fn takes(graph: &Graph, verb: Verb, nodes: &[NodeId], console: &Console) -> BTreeSet<NodeId> {
     let mut chosen = BTreeSet::new();
     let mut left_out: BTreeSet<&'static str> = BTreeSet::new();
+    if graph.nodes.values().any(|node| node.kind == NodeKind::Operation) {
+        left_out.insert("on-run-start and on-run-end");
+    }
     for node in nodes.iter().filter_map(|id| graph.node(id)) {
-        if verb.takes(node.kind) && !node.is_ephemeral() {
-            chosen.insert(node.id.clone());
-        } else if verb == Verb::Build && node.kind.is_unsupported() {
-            left_out.insert(node.kind.word());
+        let parents = node.depends_on.iter().filter_map(|id| graph.node(id));
+        let missing = parents.map(|parent| parent.kind).find(|kind| kind.is_unsupported());
+        match missing {
+            Some(kind) if node.kind == NodeKind::Test => {
+                left_out.insert(kind.word());
+            }
+            Some(_) | None if verb.takes(node.kind) && !node.is_ephemeral() => {
+                chosen.insert(node.id.clone());
+            }
+            Some(_) | None if verb == Verb::Build && node.kind.is_unsupported() => {
+                left_out.insert(node.kind.word());
+            }
+            Some(_) | None => {}
         }
     }
     if !left_out.is_empty() {
