@@ -41,9 +41,9 @@ class Cost:
     peak_mib: float = math.nan
 
 
-def example(name):
-    """An example binary of the release build."""
-    path = RELEASE / "examples" / name
+def binary(name):
+    """A worker's binary in the release build."""
+    path = RELEASE / name
     if not path.exists():
         sys.exit(f"{path} is not there: run `cargo xtask bench`, which builds it")
     return path

@@ -4,7 +4,7 @@ transaction synced), with table files not synced, and the ledger's transaction a
 
 import shutil
 
-from _measure import DATA, Worker, arguments, conditions, example, table
+from _measure import DATA, Worker, arguments, binary, conditions, table
 
 COMMITS = 400
 ROWS = 1_000
@@ -29,7 +29,7 @@ def main():
     for name, words in sides.items():
         folder = base / words[0]
         folder.mkdir(parents=True)
-        workers[name] = Worker([example("commit_latency"), folder, *words])
+        workers[name] = Worker([binary("commit_latency"), folder, *words])
         seconds[name], ledger[name], cpu[name] = [], [], 0.0
     for _ in range(commits // TURN):
         for name, worker in workers.items():

@@ -8,7 +8,7 @@ import math
 import shutil
 
 from _measure import (
-    DATA, Worker, arguments, conditions, example, interleaved, median, program, ratio,
+    DATA, Worker, arguments, binary, conditions, interleaved, median, program, ratio,
     stop_when_different, table,
 )
 
@@ -46,7 +46,7 @@ def made(rows):
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        cost = program([example("scan_against_listing"), "make", folder, rows, FILES], DATA)
+        cost = program([binary("scan_against_listing"), "make", folder, rows, FILES], DATA)
         print(f"made {rows:,} rows in {FILES} commits: {cost.cpu:.1f} CPU seconds")
         (folder / "done").touch()
     return folder
@@ -57,8 +57,8 @@ def main():
     conditions(options.scale)
     rows = int(ROWS * options.scale)
     folder = made(rows)
-    binary = example("scan_against_listing")
-    lake, listing = (Worker([binary, side, folder, "bench"]) for side in ("lake", "listing"))
+    lake = Worker([binary("scan_against_listing"), "lake", folder, "bench"])
+    listing = Worker([binary("scan_against_listing"), "listing", folder, "bench"])
     lines, ratios = [], []
     for name, repeats, sql in queries(rows):
         def asked(worker):

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from _measure import (
-    BENCH, DATA, Worker, arguments, conditions, example, interleaved, median, peer, program,
+    BENCH, DATA, Worker, arguments, binary, conditions, interleaved, median, peer, program,
     ratio, stop_when_different, table,
 )
 from _project import Project, ingest, sql_list
@@ -51,7 +51,7 @@ def main():
     cost = project.fiveply("load")
     print(f"loaded by `fiveply load`: {cost.cpu:.1f} CPU seconds, {cost.wall:.1f} s, "
           f"peak {cost.peak_mib:.0f} MiB")
-    ours = Worker([example("scan_against_listing"), "lake", project.state, "tpch"])
+    ours = Worker([binary("scan_against_listing"), "lake", project.state, "tpch"])
     equal = duckdb_over({name: project.data_files("tpch", name) for name in TABLES})
     original = duckdb_over({name: [str(source / f"{name}.parquet")] for name in TABLES})
     lines, totals = [], {"ours": [0.0, 0.0], "equal": [0.0, 0.0], "original": [0.0, 0.0]}

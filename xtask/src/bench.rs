@@ -5,9 +5,9 @@ use anyhow::{Context, Result, bail};
 use crate::run::{program, root, run as run_program, target_folder};
 use crate::tools;
 
-/// What is measured, and the packages whose examples are workers of the benchmarks. They are built
-/// by one command: each selection of packages settles its own features, and two would build
-/// DataFusion twice.
+/// What is measured, and the packages that hold the benchmarks' workers. The workers are binaries,
+/// not examples, and built together with the product: otherwise other features of some small
+/// library would be chosen, and DataFusion would be built a second time.
 const PACKAGES: &[&str] = &["fiveply", "compute", "storage"];
 
 /// Builds the release binary and the workers, then runs every benchmark, or those named; what
@@ -24,7 +24,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     }
     let tools = tools::install()?;
     let mut build = program("cargo");
-    build.args(["build", "--release", "--bins", "--examples"]);
+    build.args(["build", "--release", "--bins"]);
     build.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
     run_program("build the release binary and the benchmarks' workers", &mut build)?;
     for script in scripts.iter().filter(|one| names.is_empty() || names.contains(&one.as_str())) {
