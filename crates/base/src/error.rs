@@ -85,7 +85,7 @@ impl ErrorKind {
             Self::Transient => "The fault usually passes; `fiveply retry` runs what did not run.",
             Self::RateLimited => "The vendor asks for a pause; run `fiveply retry` later.",
             Self::Denied => "Check the credentials of the connection in fiveply.yml.",
-            Self::SourceLost => "Load the stream anew with `fiveply load --resync`.",
+            Self::SourceLost => "Load it anew under another stream name; the old table stays.",
             Self::Limit => "Raise the limit named above in fiveply.yml, or make the work smaller.",
             Self::Cancelled => "Nothing was published; `fiveply retry` goes on from here.",
             Self::Storage => "Check space and permissions of the warehouse folder.",
