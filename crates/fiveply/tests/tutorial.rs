@@ -52,11 +52,8 @@ fn tutorial_runs_as_written_and_agrees_with_pandas() {
 }
 
 fn ask_pandas(folder: &Folder) -> Value {
-    let output = Command::new(python())
-        .args(["-c", ANSWERS])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let output =
+        Command::new(python()).args(["-c", ANSWERS]).current_dir(folder.path()).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "pandas did not answer: {complaint}");
     serde_json::from_slice(&output.stdout).unwrap()
