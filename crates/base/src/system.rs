@@ -19,6 +19,7 @@ use crate::random::Randomness;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "the one place that asks the machine")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }
@@ -41,6 +42,7 @@ impl Clocks {
 pub struct SystemRandomness;
 
 impl Randomness for SystemRandomness {
+    #[allow(clippy::disallowed_methods, reason = "the one place that asks the machine")]
     fn next_u64(&self) -> u64 {
         rand::rng().next_u64()
     }

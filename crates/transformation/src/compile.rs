@@ -74,8 +74,8 @@ impl CompiledNode {
         TransformationError::Query { error, diagnostic: Box::new(diagnostic) }
     }
 
-    /// Where a stretch of the SQL was written. Rendering again may ask the lake, which blocks, so it
-    /// happens on a thread of its own.
+    /// Where a stretch of the SQL was written. Rendering again may ask the lake, which blocks, so
+    /// it happens on a thread of its own.
     fn origin(&self, range: Range<usize>) -> Option<(Span, Option<Span>)> {
         let map = || self.project.source_map(&self.compiled, &self.context);
         let map = std::thread::scope(|scope| scope.spawn(map).join()).ok()?;

@@ -15,7 +15,7 @@ mod parse;
 mod refuse;
 mod time;
 mod tree;
-mod types;
+mod type_names;
 mod walk;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::functions;
 use super::tree::{as_text, call, text};
-use super::types::cast_text;
+use super::type_names::cast_text;
 use super::walk::{Scene, refused};
 use crate::error::QueryError;
 

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::dialect::Dialect;
 use super::parse::range_of;
-use super::{FrontOptions, functions, joins, names, refuse, time, tree, types};
+use super::{FrontOptions, functions, joins, names, refuse, time, tree, type_names};
 use crate::error::QueryError;
 
 /// What a rewrite may look at.
@@ -166,7 +166,7 @@ impl Walk<'_> {
                     Ok(())
                 })
             }
-            Expr::Cast { .. } | Expr::TypedString(_) => types::rewrite(&self.scene, expr),
+            Expr::Cast { .. } | Expr::TypedString(_) => type_names::rewrite(&self.scene, expr),
             Expr::AtTimeZone { .. } | Expr::Interval(_) | Expr::Extract { .. } => {
                 time::rewrite(&self.scene, expr)
             }
@@ -198,7 +198,7 @@ fn literal(dialect: Dialect, value: &mut Value) -> Option<Expr> {
         digits.retain(|ch| ch != '_');
     }
     if digits.contains(['e', 'E']) && dialect != Dialect::Postgres {
-        return Some(types::cast_text(digits, types::double()));
+        return Some(type_names::cast_text(digits, type_names::double()));
     }
     None
 }

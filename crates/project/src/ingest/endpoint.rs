@@ -274,7 +274,7 @@ pub enum Deletes {
     /// Another endpoint lists them.
     Endpoint {
         /// What is asked.
-        request: Request,
+        request: Box<Request>,
         /// JSONPath to the records.
         records: String,
         /// How the next page is asked.

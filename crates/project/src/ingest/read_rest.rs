@@ -344,7 +344,7 @@ fn deletes(value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<Deletes> 
     fields.required("key");
     let key = texts_by_name(&mut fields, "key");
     fields.finish();
-    Some(Deletes::Endpoint { request: request?, records, paginate, key })
+    Some(Deletes::Endpoint { request: Box::new(request?), records, paginate, key })
 }
 
 fn changes(value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<Changes> {

@@ -263,7 +263,7 @@ fn special(
 
 /// A part of a date, in the type its home gives it.
 pub(crate) fn date_part(dialect: Dialect, unit: &str, value: Expr, extract: bool) -> Expr {
-    use super::types::{cast, double};
+    use super::type_names::{cast, double};
     use datafusion::sql::sqlparser::ast::{DataType, ExactNumberInfo};
     let whole = !matches!(
         (unit, dialect),
