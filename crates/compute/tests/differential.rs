@@ -186,7 +186,7 @@ type Rows = (Vec<String>, Vec<Vec<String>>);
 
 fn number(text: &str) -> String {
     match text.parse::<f64>() {
-        Ok(value) if value == 0.0 => "0".to_owned(),
+        Ok(0.0) => "0".to_owned(),
         Ok(value) => format!("{value:.9e}"),
         Err(_) => text.to_owned(),
     }

@@ -53,7 +53,7 @@ impl Workshop {
             }
             Materialization::Table | Materialization::Incremental => {
                 let work = Rows { node, table, incremental, compiled, prepared, session, before };
-                self.stage_rows(work, making, cancel).await
+                Box::pin(self.stage_rows(work, making, cancel)).await
             }
             Materialization::Ephemeral => Err(TransformationError::Internal(format!(
                 "ephemeral model \"{}\" is no step",

@@ -172,7 +172,8 @@ impl Workshop {
             let tests = self.audit(&staged, audits, cancel).await?;
             Ok((staged, tests))
         };
-        let made = self.ledger.hold(&lease, work).await.map_err(TransformationError::from);
+        let made =
+            self.ledger.hold(&lease, Box::pin(work)).await.map_err(TransformationError::from);
         match made.and_then(|made| made) {
             Ok((staged, tests)) => self.judge(staged, tests, audits).await,
             Err(error) => {

@@ -433,10 +433,9 @@ fn replace_in_select(select: &mut Select, names: &mut Names<'_>) {
             _ => {}
         }
     }
-    for expr in [&mut select.selection, &mut select.having, &mut select.qualify] {
-        if let Some(expr) = expr {
-            let _ = expr.visit(names);
-        }
+    let clauses = [&mut select.selection, &mut select.having, &mut select.qualify];
+    for expr in clauses.into_iter().flatten() {
+        let _ = expr.visit(names);
     }
     if let GroupByExpr::Expressions(expressions, _) = &mut select.group_by {
         for expr in expressions {

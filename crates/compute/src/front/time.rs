@@ -96,7 +96,7 @@ fn interval_value(scene: &Scene<'_>, interval: &mut Interval) -> Result<Option<E
     if let Expr::Value(value) = interval.value.as_ref()
         && let Value::Number(digits, _) = &value.value
     {
-        interval.value = Box::new(text(digits.clone()));
+        *interval.value = text(digits.clone());
         return Ok(None);
     }
     let Some(unit) = interval.leading_field.clone() else {

@@ -110,10 +110,7 @@ fn quotients(call: &Call<'_>, scale: i8, round: bool) -> Result<ArrayRef> {
 
 fn quotient(a: i128, b: i128, shift: i32, round: bool) -> Result<i128> {
     let too_large = || datafusion::common::exec_datafusion_err!("the quotient is out of range");
-    let power = |n: i32| {
-        let n = u32::try_from(n.unsigned_abs()).unwrap_or(u32::MAX);
-        i256::from_i128(10).checked_pow(n)
-    };
+    let power = |n: i32| i256::from_i128(10).checked_pow(n.unsigned_abs());
     let (mut a, mut b) = (i256::from_i128(a), i256::from_i128(b));
     if shift >= 0 {
         a = power(shift).and_then(|p| a.checked_mul(p)).ok_or_else(too_large)?;
