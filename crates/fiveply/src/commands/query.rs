@@ -220,7 +220,7 @@ fn format_of(arguments: &QueryArguments, console: &Console) -> Result<QueryForma
 }
 
 /// Draws the error in the query itself.
-fn query_failure(error: compute::QueryError, sql: &str) -> Failure {
+fn query_failure(error: QueryError, sql: &str) -> Failure {
     let span = error.span.clone();
     let kind = error.kind;
     let mut diagnostic = base::Diagnostic::error("E0701", error.message.clone());
