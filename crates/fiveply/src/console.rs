@@ -160,6 +160,12 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// A count with what is counted: `1 row`, `1,234 rows`.
+pub(crate) fn things(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", count(number))
+}
+
 /// Rows of cells as aligned columns; `right` says which columns hold numbers.
 pub(crate) fn columns(rows: &[Vec<String>], right: &[usize]) -> Vec<String> {
     let width = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -193,6 +199,7 @@ mod tests {
     fn numbers_and_times_read_at_a_glance() {
         assert_eq!(count(0), "0");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!([things(1, "row"), things(2, "row")], ["1 row", "2 rows"]);
         assert_eq!(seconds(Duration::from_millis(1_234)), "1.2 s");
         assert_eq!(seconds(Duration::from_secs(125)), "2 min 05 s");
     }

@@ -6,7 +6,7 @@ use ledger::{StepStatus, TestStatus};
 use orchestration::{Observer, Step, StepResult};
 use transformation::StepReport;
 
-use crate::console::{Console, Ink, count, seconds};
+use crate::console::{Console, Ink, count, seconds, things};
 use crate::executor::Reports;
 
 /// Shows progress on the console.
@@ -31,7 +31,7 @@ impl Progress {
             }
         }
         if let Some(rows) = report.rows {
-            facts.push(format!("{} rows", count(rows)));
+            facts.push(things(rows, "row"));
         }
         let passed = report.tests.iter().filter(|test| test.status == TestStatus::Passed).count();
         if report.tests.len() > 1 || (report.tests.len() == 1 && report.table.is_some()) {

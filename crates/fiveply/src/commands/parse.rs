@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::arguments::Common;
-use crate::console::{Console, Ink, count};
+use crate::console::{Console, Ink, things};
 use crate::draw;
 use crate::failure::{Failure, USAGE};
 use crate::workplace;
@@ -29,11 +29,17 @@ pub(crate) fn run(common: &Common, console: &Console) -> Result<ExitCode, Failur
         }
         let ink = if errors == 0 { Ink::Good } else { Ink::Bad };
         let line = format!(
-            "{} nodes, {errors} errors, {warnings} warnings",
-            count(u64::try_from(nodes).unwrap_or(u64::MAX))
+            "{}, {}, {}",
+            counted(nodes, "node"),
+            counted(errors, "error"),
+            counted(warnings, "warning")
         );
         console.say(&console.paint(ink, &line));
     }
     let good = errors == 0 && opened.project.is_some();
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(USAGE) })
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    things(u64::try_from(number).unwrap_or(u64::MAX), noun)
 }

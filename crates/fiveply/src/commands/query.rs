@@ -15,7 +15,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Common, QueryArguments, QueryFormat};
-use crate::console::{Console, count};
+use crate::console::{Console, things};
 use crate::failure::Failure;
 use crate::workplace::{self, Workplace};
 
@@ -120,9 +120,9 @@ async fn show_table(
             if !closed.load(Ordering::Relaxed) {
                 written?;
             }
-            let shown = count(u64::try_from(shown).unwrap_or(u64::MAX));
+            let shown = things(u64::try_from(shown).unwrap_or(u64::MAX), "row");
             let more = if cut { "; there are more, --limit 0 shows all" } else { "" };
-            console.say(&format!("({shown} rows{more})"));
+            console.say(&format!("({shown}{more})"));
         }
     }
     Ok(())
