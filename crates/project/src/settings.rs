@@ -62,6 +62,8 @@ pub struct Limits {
     pub threads: Option<u32>,
     /// Seconds one query may take.
     pub query_seconds: Option<u64>,
+    /// Rows a load reads before it publishes them.
+    pub batch_rows: Option<u64>,
 }
 
 impl Default for Settings {
@@ -201,6 +203,7 @@ fn limits(fields: &mut Fields<'_, '_>) -> Limits {
     }
     limits.threads = inner.integer("threads").and_then(|count| u32::try_from(count).ok());
     limits.query_seconds = inner.integer("query_seconds").and_then(|n| u64::try_from(n).ok());
+    limits.batch_rows = inner.integer("batch_rows").and_then(|n| u64::try_from(n).ok());
     inner.finish();
     limits
 }

@@ -1,7 +1,8 @@
 //! The lake through its own door: every kind of change, then read back.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod changes;
+mod contention;
 mod model;
 mod pyiceberg;
 mod statistics;

@@ -27,9 +27,9 @@ async fn pyiceberg_reads_the_same_rows_after_each_kind_of_change() {
     write_partitioned(&world, &mut tables).await;
     write_view(&world).await;
     let expectations = json!({"environment": "prod", "tables": tables});
-    let path = world.folder.path().join("expectations.json");
+    let path = world.folder().join("expectations.json");
     write_file(&path, &expectations.to_string());
-    let ledger = world.folder.path().join("ledger.db");
+    let ledger = world.folder().join("ledger.db");
     run(READS, &[&ledger, &path]);
 }
 
@@ -51,7 +51,7 @@ async fn what_pyiceberg_wrote_is_read_and_changed_further() {
     let mut stage = world.stage_with(&partitioned, WriteMode::Append, options).await;
     stage.write(words(&[(1, "one"), (51, "old")])).await.unwrap();
     world.publish(&stage.finish().await.unwrap()).await;
-    run(WRITES, &[&world.folder.path().join("ledger.db")]);
+    run(WRITES, &[&world.folder().join("ledger.db")]);
     world.reopen().await;
     assert_eq!(world.rows(&appended).await, ["1|one", "50|fifty", "51|fifty-one"]);
     assert_eq!(world.table(&appended).await.unwrap().commit_id(), None, "a foreign version");

@@ -1,6 +1,6 @@
 //! A ledger and a lake in a temporary folder, and short words for rows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -14,19 +14,32 @@ use storage::{Lake, LakeTable, Stage, StageOptions, Staged, WriteMode};
 pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) lake: Lake,
-    pub(crate) folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// Goes away with the world that made it.
+    _temporary: Option<tempfile::TempDir>,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ledger, lake) = open(folder.path()).await;
-        Self { ledger, lake, folder }
+        let path = folder.path().to_path_buf();
+        Self { ledger, lake, folder: path, _temporary: Some(folder) }
+    }
+
+    /// A world that another process made.
+    pub(crate) async fn in_folder(folder: &Path) -> Self {
+        let (ledger, lake) = open(folder).await;
+        Self { ledger, lake, folder: folder.to_path_buf(), _temporary: None }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Forgets everything that is only in memory.
     pub(crate) async fn reopen(&mut self) {
-        (self.ledger, self.lake) = open(self.folder.path()).await;
+        (self.ledger, self.lake) = open(&self.folder).await;
     }
 
     pub(crate) async fn table(&self, name: &TableName) -> Option<LakeTable> {

@@ -75,6 +75,16 @@ impl Folder {
         self.folder.path()
     }
 
+    /// Makes this folder hold what `other` holds and nothing else. Tables name their files by
+    /// absolute paths, so a project with tables is only whole in the place where it was made.
+    ///
+    /// # Errors
+    /// When a file cannot be removed or copied.
+    pub fn become_like(&self, other: &Self) -> Result<()> {
+        std::fs::remove_dir_all(self.path())?;
+        copy_folder(other.path(), self.path())
+    }
+
     /// A copy of the whole folder, to disturb one and compare with the other.
     ///
     /// # Errors

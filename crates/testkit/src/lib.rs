@@ -4,7 +4,9 @@
 mod command;
 mod fault;
 mod folder;
+mod state;
 
 pub use command::{Finished, Fiveply};
-pub use fault::{FaultReport, every_kill_point};
+pub use fault::{FaultReport, KillSuite, random_kills};
 pub use folder::Folder;
+pub use state::{Depth, state};

@@ -109,6 +109,8 @@ pub(crate) async fn carry_out(
     let reports = Arc::new(Reports::default());
     let cancel = super::run::cancel_on_signal(console);
     let files: Arc<dyn Files> = Arc::new(SystemFiles);
+    let mut limits = LoadLimits::default();
+    limits.batch_rows = place.project.settings.limits.batch_rows.unwrap_or(limits.batch_rows);
     let context = LoadContext {
         ledger: place.ledger.clone(),
         lake: place.lake.clone(),
@@ -118,7 +120,7 @@ pub(crate) async fn carry_out(
         clocks: place.clocks.clone(),
         project_root: place.root.clone(),
         cancel: cancel.token.clone(),
-        limits: LoadLimits::default(),
+        limits,
         progress: Some(Arc::new(Listener { console: console.clone() })),
     };
     let loader = Loader { context, streams, run: run.clone(), reports: Arc::clone(&reports) };
