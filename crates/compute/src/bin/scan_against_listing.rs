@@ -12,8 +12,6 @@
 //! runs a query and keeps its rows, `{"answer": true}` hands them over as text. So whoever measures
 //! the first does not measure the second.
 
-#![allow(clippy::print_stdout, reason = "answers go to whoever measures")]
-
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::path::Path;

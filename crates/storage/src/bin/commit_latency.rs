@@ -11,8 +11,6 @@
 //! the seconds of each commit, and how many of these the ledger's transaction took. The ledger
 //! always syncs: it is the one place that must never forget.
 
-#![allow(clippy::print_stdout, reason = "answers go to whoever measures")]
-
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufRead, Write};
