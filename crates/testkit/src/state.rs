@@ -40,7 +40,9 @@ pub fn state(folder: &Path, environment: &str, depth: Depth) -> Result<String> {
     runtime.block_on(async {
         let (clocks, randomness) = (Clocks::system(), Arc::new(SystemRandomness));
         let path = folder.join(".fiveply/ledger.db");
-        let ledger = Ledger::open(&path, clocks.clone(), randomness.clone()).await?;
+        let ledger =
+            Ledger::open(&path, clocks.clone(), Arc::<SystemRandomness>::clone(&randomness))
+                .await?;
         let lake = Lake::local(&folder.join(".fiveply/warehouse"), clocks, randomness)?;
         let place = Place { ledger, lake, environment: environment.into() };
         let text = place.describe(depth).await;
