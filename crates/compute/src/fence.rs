@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{DataFusionError, JoinType, Result, Statistics};
+use datafusion::common::{DataFusionError, JoinType, NullEquality, Result, Statistics};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
@@ -49,7 +49,7 @@ pub(crate) fn install(
     fence: &Arc<Fence>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|node| {
-        let node = fence_condition(node, fence)?;
+        let node = fence_condition(keep_nulls(node)?, fence)?;
         if multiplies(&node) {
             let fenced = Fenced { input: node, fence: Arc::clone(fence) };
             return Ok(Transformed::yes(Arc::new(fenced) as Arc<dyn ExecutionPlan>));
@@ -57,6 +57,18 @@ pub(crate) fn install(
         Ok(Transformed::yes(node))
     })
     .data()
+}
+
+/// `except` and `intersect` are joins in which NULL equals NULL, but the bounds that a hash join
+/// hands to the scan of its other side let no NULL through. Such a join hands over none: the scan's
+/// filter stays at its first value, which lets everything through.
+fn keep_nulls(node: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    match node.downcast_ref::<HashJoinExec>() {
+        Some(join) if join.null_equality() == NullEquality::NullEqualsNull => {
+            join.builder().reset_state().build_exec()
+        }
+        Some(_) | None => Ok(node),
+    }
 }
 
 fn multiplies(node: &Arc<dyn ExecutionPlan>) -> bool {

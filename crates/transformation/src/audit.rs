@@ -57,7 +57,7 @@ async fn judge(
     };
     let warn_if = threshold(&node.id, "warn_if", &test.warn_if)?;
     let error_if = threshold(&node.id, "error_if", &test.error_if)?;
-    let compiled = workshop.compile(node, session, false).await?;
+    let compiled = workshop.compile(node, session, workshop.options.full_refresh).await?;
     let (rows, sample) = count_rows(&compiled, test, session, cancel).await?;
     let failures = match test.fail_calculation.trim() {
         COUNT_ROWS => rows,

@@ -28,7 +28,8 @@ pub struct CompiledNode {
 }
 
 impl Workshop {
-    /// Renders a node's SQL. `incremental` says whether `is_incremental()` is true.
+    /// Renders a node's SQL. `full_refresh` is what templates see as `flags.FULL_REFRESH`;
+    /// `is_incremental()` asks the lake besides.
     ///
     /// # Errors
     /// When the template, or a query that it asks, is wrong.
@@ -36,22 +37,48 @@ impl Workshop {
         &self,
         node: &Node,
         session: &Session,
-        incremental: bool,
+        full_refresh: bool,
     ) -> Result<CompiledNode, TransformationError> {
+        let context = self.context(session, full_refresh).await?;
+        let (project, id, asked) = (Arc::clone(&self.project), node.id.clone(), context.clone());
+        let rendered = tokio::task::spawn_blocking(move || project.compile(&id, &asked)).await;
+        let compiled = rendered.map_err(broke_off)?.map_err(TransformationError::Project)?;
+        let (sql, project) = (compiled.sql.clone(), Arc::clone(&self.project));
+        Ok(CompiledNode { sql, compiled, project, context })
+    }
+
+    /// A model's hooks as SQL, those before it and those after it.
+    pub(crate) async fn hooks(
+        &self,
+        node: &Node,
+        session: &Session,
+        full_refresh: bool,
+    ) -> Result<Vec<String>, TransformationError> {
+        let hooks = node.config.pre_hooks.iter().chain(&node.config.post_hooks);
+        let texts: Vec<String> = hooks.map(|hook| hook.sql.clone()).collect();
+        if texts.is_empty() {
+            return Ok(texts);
+        }
+        let context = self.context(session, full_refresh).await?;
+        let (project, id) = (Arc::clone(&self.project), node.id.clone());
+        let render =
+            move || texts.iter().map(|text| project.render_text(&id, text, &context)).collect();
+        let rendered: Result<Vec<String>, _> =
+            tokio::task::spawn_blocking(render).await.map_err(broke_off)?;
+        rendered.map_err(TransformationError::Project)
+    }
+
+    async fn context(
+        &self,
+        session: &Session,
+        full_refresh: bool,
+    ) -> Result<CompileContext, TransformationError> {
         let existing = self.existing().await?;
         let facts = Facts::new(session.clone(), existing, Handle::current(), self.dialect);
         let started = self.ledger.clocks().business.now();
         let mut context = CompileContext::new(Arc::new(facts), started, self.run.as_str());
-        context.full_refresh = !incremental;
-        let (project, id, asked) = (Arc::clone(&self.project), node.id.clone(), context.clone());
-        let rendered = tokio::task::spawn_blocking(move || project.compile(&id, &asked)).await;
-        let compiled = rendered
-            .map_err(|error| {
-                TransformationError::Internal(format!("rendering broke off: {error}"))
-            })?
-            .map_err(TransformationError::Project)?;
-        let (sql, project) = (compiled.sql.clone(), Arc::clone(&self.project));
-        Ok(CompiledNode { sql, compiled, project, context })
+        context.full_refresh = full_refresh;
+        Ok(context)
     }
 }
 
@@ -93,6 +120,10 @@ impl CompiledNode {
             text
         })
     }
+}
+
+fn broke_off(error: tokio::task::JoinError) -> TransformationError {
+    TransformationError::Internal(format!("rendering broke off: {error}"))
 }
 
 impl TransformationError {

@@ -11,9 +11,9 @@ use storage::{SchemaEdit, Stage, WriteMode};
 
 use crate::TransformationError;
 
-/// Sets the stage's mode from the model's strategy. dbt's default with a `unique_key` deletes and
+/// The mode of writing that the model's strategy means. dbt's default with a `unique_key` deletes and
 /// inserts; without one it appends.
-pub(crate) fn choose_mode(node: &Node, stage: &mut Stage) -> Result<(), TransformationError> {
+pub(crate) fn mode_of(node: &Node) -> Result<WriteMode, TransformationError> {
     let keys = &node.config.unique_key;
     let default = match keys.is_empty() {
         true => IncrementalStrategy::Append,
@@ -45,7 +45,7 @@ pub(crate) fn choose_mode(node: &Node, stage: &mut Stage) -> Result<(), Transfor
             help: "Leave them out: all columns of a matched row are replaced.".to_owned(),
         });
     }
-    Ok(stage.mode(mode)?)
+    Ok(mode)
 }
 
 fn refuse(node: &Node, strategy: &str) -> TransformationError {

@@ -8,6 +8,7 @@ mod compile;
 mod csv_table;
 mod error;
 mod facts;
+mod hook;
 mod incremental;
 mod model;
 mod publish;
@@ -20,6 +21,7 @@ mod workshop;
 
 pub use compile::CompiledNode;
 pub use error::TransformationError;
+pub use hook::hook_has_meaning;
 pub use report::{StepReport, TestReport};
 pub use step::Audits;
 pub use workshop::{BuildOptions, Tools, Workshop};

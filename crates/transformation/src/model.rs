@@ -12,7 +12,7 @@ use crate::compile::CompiledNode;
 use crate::incremental;
 use crate::staged::StagedNode;
 use crate::step::{Made, Making};
-use crate::{TransformationError, Workshop};
+use crate::{TransformationError, Workshop, hook};
 
 /// What a node's name points to before the step.
 pub(crate) struct Before {
@@ -37,14 +37,19 @@ impl Workshop {
         making: Making,
         cancel: &CancellationToken,
     ) -> Result<StagedNode, TransformationError> {
-        refuse_hooks(node)?;
         let table = table_of(node)?;
         let before = self.before(&table).await?;
         let session = self.session(self.catalog().await?);
         let incremental = matches!(node.config.materialized, Materialization::Incremental)
             && before.table.is_some()
             && !node.config.full_refresh.unwrap_or(self.options.full_refresh);
-        let compiled = self.compile(node, &session, incremental).await?;
+        if matches!(node.config.materialized, Materialization::Incremental) {
+            // A strategy that is not there is refused at once, not by the second run.
+            incremental::mode_of(node)?;
+        }
+        let full_refresh = self.options.full_refresh;
+        hook::refuse(node, &self.hooks(node, &session, full_refresh).await?)?;
+        let compiled = self.compile(node, &session, full_refresh).await?;
         let prepared =
             session.prepare(&compiled.sql).await.map_err(|error| compiled.query_error(error))?;
         match &node.config.materialized {
@@ -130,7 +135,7 @@ impl Workshop {
         let rows = prepared.schema();
         let shape = match &before.table {
             Some(base) if incremental => {
-                incremental::choose_mode(node, &mut stage)?;
+                stage.mode(incremental::mode_of(node)?)?;
                 Some(incremental::fit_columns(node, base.arrow_schema(), &rows, &mut stage)?)
             }
             Some(_) => {
@@ -221,24 +226,4 @@ fn not_yet(node: &Node, word: &str) -> TransformationError {
         message: format!("materialization \"{word}\" of \"{}\" is not there yet", node.name),
         help: "Use view, table, incremental or ephemeral.".to_owned(),
     }
-}
-
-/// Statements that have no meaning over immutable files and an own catalog.
-const WITHOUT_MEANING: &[&str] =
-    &["grant", "revoke", "analyze", "vacuum", "comment", "create index", "create unique index"];
-
-/// A hook that would change something must not be left out silently.
-fn refuse_hooks(node: &Node) -> Result<(), TransformationError> {
-    let hooks = node.config.pre_hooks.iter().chain(&node.config.post_hooks);
-    for hook in hooks {
-        let sql = hook.sql.trim().to_ascii_lowercase();
-        if sql.is_empty() || WITHOUT_MEANING.iter().any(|word| sql.starts_with(word)) {
-            continue;
-        }
-        return Err(TransformationError::Unsupported {
-            message: format!("hook of \"{}\" is not run yet: {}", node.name, hook.sql.trim()),
-            help: "Take the hook out, or move what it does into a model.".to_owned(),
-        });
-    }
-    Ok(())
 }

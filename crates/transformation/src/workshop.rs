@@ -130,12 +130,8 @@ impl Workshop {
         let Some(node) = self.project.graph.node(id) else {
             return Err(TransformationError::Internal(format!("no node \"{id}\" in the graph")));
         };
-        let existing = self.existing().await?;
-        let table = node.relation.as_ref().map(project::Relation::table);
-        let built = table.and_then(|table| existing.get(&table).copied());
-        let incremental = !from_nothing && built == Some(ledger::PointerKind::Table);
         let session = self.session(self.catalog().await?);
-        Ok(self.compile(node, &session, incremental).await?.sql)
+        Ok(self.compile(node, &session, from_nothing).await?.sql)
     }
 
     /// The leases under which versions wait for the end of the run; they must be renewed.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use base::RunId;
-use project::{Materialization, Node, NodeKind};
+use project::{Node, NodeKind};
 use serde_json::{Value, json};
 use transformation::{BuildOptions, Workshop};
 
@@ -31,9 +31,7 @@ pub(crate) async fn run(
         .collect();
     let mut compiled: Vec<Value> = Vec::new();
     for node in &nodes {
-        let full = arguments.full_refresh
-            || !matches!(node.config.materialized, Materialization::Incremental);
-        let sql = workshop.compile_node(&node.id, full).await?;
+        let sql = workshop.compile_node(&node.id, arguments.full_refresh).await?;
         let path = place.root.join("target/compiled").join(&node.package).join(&node.path);
         let path = if path.extension().is_some_and(|end| end == "sql") {
             path

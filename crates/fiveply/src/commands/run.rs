@@ -10,7 +10,7 @@ use ledger::{NewRun, RunStatus, StepStatus};
 use orchestration::{DriveOptions, GraphView, Plan, TestView, drive, plan};
 use project::{Graph, NodeKind, TestSeverity};
 use tokio_util::sync::CancellationToken;
-use transformation::{BuildOptions, StepReport, Workshop};
+use transformation::{BuildOptions, StepReport, Workshop, hook_has_meaning};
 
 use crate::arguments::{Common, Publish, RunArguments};
 use crate::commands::{Verb, selected};
@@ -67,7 +67,8 @@ pub(crate) async fn carry_out(
         .await?;
     let work = Work { place, verb, arguments, run: run.clone(), console };
     let (reports, publication) = work.drive(&steps).await;
-    let status = status_of(&reports, publication.is_err());
+    let ended_by_failure = arguments.fail_fast && reports.iter().any(has_failed);
+    let status = status_of(&reports, publication.is_err() || ended_by_failure);
     place.ledger.finish_run(&run, status).await?;
     publication?;
     Ok(Summary::new(verb.word(), place, run, status, reports, started.elapsed()))
@@ -77,9 +78,6 @@ pub(crate) async fn carry_out(
 fn takes(graph: &Graph, verb: Verb, nodes: &[NodeId], console: &Console) -> BTreeSet<NodeId> {
     let mut chosen = BTreeSet::new();
     let mut left_out: BTreeSet<&'static str> = BTreeSet::new();
-    if graph.nodes.values().any(|node| node.kind == NodeKind::Operation) {
-        left_out.insert("on-run-start and on-run-end");
-    }
     for node in nodes.iter().filter_map(|id| graph.node(id)) {
         let parents = node.depends_on.iter().filter_map(|id| graph.node(id));
         let missing = parents.map(|parent| parent.kind).find(|kind| kind.is_unsupported());
@@ -99,6 +97,11 @@ fn takes(graph: &Graph, verb: Verb, nodes: &[NodeId], console: &Console) -> BTre
     if !left_out.is_empty() {
         let kinds: Vec<&str> = left_out.into_iter().collect();
         console.complain(&format!("not carried out yet: {}", kinds.join(", ")));
+    }
+    let hooks = graph.nodes.values().filter(|node| node.kind == NodeKind::Operation);
+    for hook in hooks.filter(|hook| hook_has_meaning(&hook.raw_sql)) {
+        let sql = hook.raw_sql.trim();
+        console.complain(&format!("hook \"{}\" is not run yet: {sql}", hook.name));
     }
     chosen
 }
@@ -170,10 +173,15 @@ pub(crate) fn with_audits(
     Ok(graph.order().iter().filter(|id| nodes.contains(*id)).cloned().collect())
 }
 
-fn status_of(reports: &[StepReport], unpublished: bool) -> RunStatus {
-    if reports.iter().any(|report| report.status == StepStatus::Cancelled) {
+fn has_failed(report: &StepReport) -> bool {
+    report.status == StepStatus::Failed
+}
+
+fn status_of(reports: &[StepReport], failed: bool) -> RunStatus {
+    let cancelled = reports.iter().any(|report| report.status == StepStatus::Cancelled);
+    if cancelled && !failed {
         RunStatus::Cancelled
-    } else if unpublished || reports.iter().any(|report| !report.is_good()) {
+    } else if failed || reports.iter().any(|report| !report.is_good()) {
         RunStatus::Failed
     } else {
         RunStatus::Succeeded

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::model::{describe, latest_version};
 use super::{Assembly, Outline, file_source, first_line, fqn};
-use crate::config;
+use crate::config::{self, NodeConfig};
 use crate::content::Content;
 use crate::generic_test::{self, GenericTest, Tested};
 use crate::jinja::{NodeSource, TestCall};
@@ -162,8 +162,25 @@ impl<'i> Assembly<'i, '_> {
         let mut facts = test.test(&node.config.all, short_name, self.diagnostics);
         facts.attached = Some(attached.id.clone());
         node.test = Some(facts);
-        self.test_calls(&mut node, &test, attached);
+        let asked = self.test_calls(&mut node, &test, attached);
+        if !asked.is_empty() {
+            // What the YAML says outranks what the test's macro says; the tree comes before both.
+            let mut settings = self.tree_settings(NodeKind::Test, package, &node.fqn);
+            config::merge(&mut settings, &asked);
+            config::merge(&mut settings, &node.config.all);
+            self.take_settings(&mut node, &test, settings);
+        }
         self.keep(node);
+    }
+
+    fn take_settings(&mut self, node: &mut Node, test: &GenericTest, all: Map<String, Json>) {
+        let what = format!("{} \"{}\"", node.kind.word(), node.name);
+        node.config = NodeConfig::from_merged(all, &what, &test.span, self.diagnostics);
+        node.tags = config::tags(&node.config.all);
+        let Some(old) = node.test.take() else { return };
+        let mut new = test.test(&node.config.all, old.short_name, self.diagnostics);
+        new.attached = old.attached;
+        node.test = Some(new);
     }
 
     /// `config: {severity: "{{ var('severity') }}"}` is rendered when the project is read.
@@ -214,22 +231,33 @@ impl<'i> Assembly<'i, '_> {
         false
     }
 
-    fn test_calls(&mut self, node: &mut Node, test: &GenericTest, attached: &Attached<'_>) {
+    /// Takes up what the test's macro refers to, and returns what it sets with `config`.
+    fn test_calls(
+        &mut self,
+        node: &mut Node,
+        test: &GenericTest,
+        attached: &Attached<'_>,
+    ) -> Map<String, Json> {
         let plain = test.namespace.is_none()
             && PLAIN_TESTS.contains(&test.name.as_str())
             && !self.is_overridden(&test.name, &node.package);
         if plain {
             node.depends_on.push(attached.id.clone());
-            return;
+            return Map::new();
         }
         let source = test_source(node, test);
         let parsed = self.parse(&source);
+        let mut asked = Map::new();
+        for call in &parsed.configs {
+            config::merge(&mut asked, &call.values);
+        }
         node.refs = parsed.refs.into_iter().map(|(call, _)| (call, test.span.clone())).collect();
         node.sources = parsed.sources;
         for call in &mut node.sources {
             call.span.clone_from(&test.span);
         }
         node.depends_on.push(attached.id.clone());
+        asked
     }
 
     fn is_overridden(&self, test: &str, package: &str) -> bool {
