@@ -4,6 +4,7 @@
 mod accounts;
 mod behaviour;
 mod docs;
+mod bad_input;
 mod fault;
 mod pages;
 mod tutorial;

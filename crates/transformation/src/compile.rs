@@ -95,6 +95,8 @@ impl CompiledNode {
             if let Some(through) = through {
                 diagnostic = diagnostic.also(through, "called from here");
             }
+        } else if let Some(node) = self.project.graph.node(&self.compiled.node) {
+            diagnostic = diagnostic.note(format!("The SQL is in {}.", node.path));
         }
         diagnostic.notes.extend(error.detail.clone());
         diagnostic.help.extend(error.help.clone());

@@ -49,6 +49,22 @@ pub(crate) fn read(
         Ok(header) => header.iter().map(str::to_owned).collect(),
         Err(error) => return Err(refuse(file, skipped, &error)),
     };
+    if header.is_empty() {
+        return Err(Box::new(
+            Diagnostic::error(SEED_UNREADABLE, "seed is empty: it has no header line")
+                .at(Span::new(file, 0..0), "")
+                .help("Write the names of the columns on its first line, or remove the file."),
+        ));
+    }
+    // The CSV reader would take the rest of the file for one value, and its rows would be gone.
+    if let Some(open) = open_quote(text, delimiter) {
+        let place = skipped + open..skipped + open + 1;
+        return Err(Box::new(
+            Diagnostic::error(SEED_UNREADABLE, "a quote is opened and never closed")
+                .at(Span::new(file, place), "opened here")
+                .help("Close it, or double a quote that belongs to the value (`\"\"`)."),
+        ));
+    }
     if let Some(twice) = header.iter().enumerate().find(|(at, name)| header[..*at].contains(name)) {
         let message = format!("seed has two columns named \"{}\"", twice.1);
         let end = text.find('\n').unwrap_or(text.len());
@@ -75,6 +91,25 @@ pub(crate) fn read(
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
         .map_err(|error| Box::new(Diagnostic::error(SEED_UNREADABLE, error.to_string())))
+}
+
+/// Where a quote opens that nothing closes.
+fn open_quote(text: &str, delimiter: u8) -> Option<usize> {
+    let mut open = None;
+    let mut at_start = true;
+    let mut bytes = text.bytes().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
+        if open.is_some() {
+            let doubled = byte == b'"' && bytes.next_if(|(_, next)| *next == b'"').is_some();
+            if byte == b'"' && !doubled {
+                open = None;
+            }
+        } else if byte == b'"' && at_start {
+            open = Some(at);
+        }
+        at_start = open.is_none() && (byte == delimiter || matches!(byte, b'\n' | b'\r'));
+    }
+    open
 }
 
 fn refuse(file: &Arc<SourceFile>, skipped: usize, error: &csv::Error) -> Box<Diagnostic> {
@@ -220,5 +255,25 @@ mod tests {
         let file = SourceFile::new("seeds/a.csv", "zip\n01234\n");
         let batch = read(&file, b',', &|name| name == "zip").expect("a seed");
         assert_eq!(batch.schema_ref().field(0).data_type(), &DataType::Utf8);
+    }
+
+    #[test]
+    fn a_quote_never_closed_is_found_and_doubled_ones_are_none() {
+        for (text, open) in [
+            ("a,b\n1,\"x\n2,y\n", Some(6)),
+            ("a\n\"\"\"x\"\"\"\n\"\",1\n", None),
+            ("a\n6\" pipe\n", None),
+            ("a\n\"x\ny\"\n", None),
+            ("a\n\"x\"\"\n", Some(2)),
+        ] {
+            assert_eq!(open_quote(text, b','), open, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_seed_says_what_it_misses() {
+        let file = SourceFile::new("seeds/a.csv", "");
+        let refused = read(&file, b',', &|_| false).expect_err("no seed");
+        assert_eq!(refused.message, "seed is empty: it has no header line");
     }
 }

@@ -29,6 +29,8 @@ use crate::workplace::{self, Workplace};
 
 /// Tries of one stream whose fault passes by itself.
 const TRIES_MAX: u32 = 3;
+/// Changes of columns that are told one by one; the ledger has them all.
+const CHANGES_SHOWN: usize = 5;
 /// Pause before the second try; it doubles.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -275,8 +277,10 @@ fn succeed(report: &mut StepReport, outcome: &LoadOutcome) {
             rows => format!("{} rejected rows are in {rejects}", count(rows)),
         });
     }
-    for change in &outcome.schema_changes {
-        notes.push(described(change));
+    notes.extend(outcome.schema_changes.iter().take(CHANGES_SHOWN).map(described));
+    let more = outcome.schema_changes.len().saturating_sub(CHANGES_SHOWN);
+    if more > 0 {
+        notes.push(format!("and {} more changes of columns", count(more as u64)));
     }
     for rename in &outcome.renames {
         notes.push(format!(

@@ -69,7 +69,7 @@ fn wrong_queries_are_drawn_in_their_own_text() {
 
 #[test]
 fn queries_nested_without_end_reach_a_named_limit() {
-    let (folder, fiveply) = project("");
+    let (_folder, fiveply) = project("");
     let deep = |open: &str, middle: &str, close: &str, times: usize| {
         format!("select {}{middle}{}", open.repeat(times), close.repeat(times))
     };
@@ -77,7 +77,7 @@ fn queries_nested_without_end_reach_a_named_limit() {
         deep("(", "1", ")", 10_000),
         deep("not ", "true", "", 10_000),
         deep("1+", "1", "", 10_000),
-        deep("case when true then ", "1", " end", 10_000),
+        deep("case when true then ", "1", " end", 5_000),
         deep("abs(", "1", ")", 10_000),
         deep("[", "1", "]", 10_000),
         deep("* from (select ", "1", ")", 5_000),
@@ -90,16 +90,17 @@ fn queries_nested_without_end_reach_a_named_limit() {
         assert!(finished.stderr.len() < 100_000, "{start}: {} bytes", finished.stderr.len());
         assert!(finished.stderr.contains("error[E0701]"), "{start}: {}", finished.stderr);
     }
-    drop(folder);
 }
 
 #[test]
 fn a_cross_join_ends_at_its_time_limit() {
-    let (folder, fiveply) = project("");
+    let (_folder, fiveply) = project("");
     let started = Instant::now();
-    let seen = refused(&fiveply, folder.path(), &["query", "--timeout", "1", ENDLESS]);
+    let finished = fiveply.run(&["query", "--timeout", "1", ENDLESS]).unwrap();
+    assert_no_panic(&finished);
+    assert_eq!(finished.code, Some(1));
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
-    assert!(seen.contains("time limit of 1 s"), "{seen}");
+    assert!(finished.stderr.contains("time limit of 1 s"), "{}", finished.stderr);
 }
 
 #[test]
@@ -148,7 +149,7 @@ fn wrong_arguments_say_what_is_right() {
 
 #[test]
 fn errors_for_scripts_are_one_json_document() {
-    let (folder, fiveply) = project("-- models/bad.sql --\nselect idd from {{ ref('fine') }}\n");
+    let (_folder, fiveply) = project("-- models/bad.sql --\nselect idd from {{ ref('fine') }}\n");
     let outside = Folder::empty().unwrap();
     for (place, arguments) in [
         (&fiveply, &["query", "selec 1"] as &[&str]),
@@ -168,7 +169,6 @@ fn errors_for_scripts_are_one_json_document() {
         assert_ne!(document["status"], "ok", "{arguments:?}");
         assert!(document["status"].is_string(), "{arguments:?}: {document}");
     }
-    drop(folder);
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn a_signal_ends_a_build_and_retry_goes_on() {
         assert!(sent.elapsed() < Duration::from_secs(5), "{signal}: {:?}", sent.elapsed());
         assert_eq!(status.code(), Some(1), "{signal}: {said}");
         assert!(said.contains("nothing half-done is published"), "{signal}: {said}");
-        assert!(said.contains("1 cancelled"), "{signal}: {said}");
+        assert!(said.contains("cancelled  model.shop.slow"), "{signal}: {said}");
 
         let quick = "{{ config(materialized='table') }} select 1 as n";
         folder.write("models/slow.sql", quick.as_bytes()).unwrap();

@@ -165,10 +165,10 @@ fn broken_files_are_counted_and_what_is_good_beside_them_is_kept() {
     let loaded = document(&fiveply.run(&["load", "--output", "json"]).unwrap());
     let mut table = String::new();
     for case in &cases {
-        let node = format!("stream.shop.app.{}", case.name);
+        let node = format!("stream.app.{}", case.name);
         let nodes = loaded["nodes"].as_array().unwrap();
         let found = nodes.iter().find(|one| one["node"] == node.as_str());
-        let report = found.unwrap_or_else(|| panic!("{node} is not in {loaded}"));
+        let report = found.unwrap_or_else(|| panic!("{node} was not loaded"));
         table.push_str(&outcome(&fiveply, case.name, report));
     }
     assert_snapshot!(table);
@@ -187,6 +187,11 @@ fn outcome(fiveply: &Fiveply, name: &str, report: &Value) -> String {
         "select count(*) from app.{name} where _fiveply_file like '{name}/c.%' and id in (1, 2)"
     );
     let good = fiveply.value(&good).unwrap();
+    // How many rows come before the break is up to the packer.
+    if name == "gzip_truncated" {
+        assert!(number("inserted") > 1_000 && number("rejected") == 2, "{report}");
+        return format!("{name}: {good} of the good file, and what came before the break\n");
+    }
     let mut text = format!(
         "{name}: {}, {} read, {} inserted, {} rejected, {good} of the good file\n",
         report["status"].as_str().unwrap(),
@@ -202,9 +207,11 @@ fn outcome(fiveply: &Fiveply, name: &str, report: &Value) -> String {
     if number("rejected") == 0 {
         return text;
     }
-    let rejects = format!("select line, reason from app.{name}__rejects order by line, reason");
+    let rejects =
+        format!("select line, reason, rows from app.{name}__rejects order by line, reason");
     let rejects = fiveply.rows(&rejects).unwrap();
-    assert_eq!(rejects.len() as u64, number("rejected"), "{name}");
+    let rejected: u64 = rejects.iter().filter_map(|reject| reject["rows"].as_u64()).sum();
+    assert_eq!(rejected, number("rejected"), "{name}: {rejects:?}");
     for reject in rejects.iter().take(3) {
         let reason = reject["reason"].as_str().unwrap();
         let reason: String = reason.chars().take(140).collect();

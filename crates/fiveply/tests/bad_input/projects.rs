@@ -105,6 +105,10 @@ select 'never closed from {{ ref('fine') }}
 -- models/raised.sql --
 {% if execute %}{{ exceptions.raise_compiler_error('not today') }}{% endif %}
 select 1
+-- models/macro.sql --
+select {{ surrogat_key('id') }} as key
+-- models/materialization.sql --
+{{ config(materialized='tabel') }} select 1
 -- models/after.sql --
 select * from {{ ref('column') }}
 ";

@@ -85,7 +85,33 @@ pub(crate) fn diagnose(context: &Context, error: &Error) -> Box<Diagnostic> {
         }
     }
     diagnostic.message = context.scrubbed(&diagnostic.message);
+    if diagnostic.help.is_empty() {
+        diagnostic.help.extend(advice(innermost.kind(), raised).map(str::to_owned));
+    }
     Box::new(diagnostic)
+}
+
+/// What to do where nothing better is known about the fault.
+fn advice(kind: ErrorKind, raised: Option<&Raise>) -> Option<&'static str> {
+    let advice = match (raised.map(|raise| raise.class), kind) {
+        (Some(Raised::ByTemplate), _) => {
+            "The template raises this itself: give it what it asks for."
+        }
+        (Some(Raised::Name), _)
+        | (None, ErrorKind::UnknownFunction | ErrorKind::UndefinedError) => {
+            "Check the spelling, or define it: a macro in macros/, a variable with `set`."
+        }
+        // These messages say what they would have.
+        (Some(Raised::Limit | Raised::Other), _) => return None,
+        (None, ErrorKind::SyntaxError) => {
+            "Check braces, brackets and closing tags such as `{% endif %}` from here upward."
+        }
+        (None, ErrorKind::UnknownFilter | ErrorKind::UnknownTest) => {
+            "Use a filter or test of Jinja; a macro is called as `name(value)`."
+        }
+        (None, _) => "Check the values that come in here.",
+    };
+    Some(advice)
 }
 
 fn of_raise(context: &Context, raise: &Raise) -> Diagnostic {
