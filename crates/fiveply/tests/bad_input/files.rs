@@ -214,7 +214,7 @@ fn outcome(fiveply: &Fiveply, name: &str, report: &Value) -> String {
     assert_eq!(rejected, number("rejected"), "{name}: {rejects:?}");
     for reject in rejects.iter().take(3) {
         let reason = reject["reason"].as_str().unwrap();
-        let reason: String = reason.chars().take(140).collect();
+        let reason: String = reason.replace('\0', "\\0").chars().take(140).collect();
         text.push_str(&format!("  line {}: {reason}\n", reject["line"]));
     }
     text
