@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 mod accounts;
+mod bad_input;
 mod behaviour;
 mod docs;
-mod bad_input;
 mod fault;
 mod pages;
 mod tutorial;
