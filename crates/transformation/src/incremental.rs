@@ -11,8 +11,8 @@ use storage::{SchemaEdit, Stage, WriteMode};
 
 use crate::TransformationError;
 
-/// The mode of writing that the model's strategy means. dbt's default with a `unique_key` deletes and
-/// inserts; without one it appends.
+/// The mode of writing that the model's strategy means. dbt's default with a `unique_key` deletes
+/// and inserts; without one it appends.
 pub(crate) fn mode_of(node: &Node) -> Result<WriteMode, TransformationError> {
     let keys = &node.config.unique_key;
     let default = match keys.is_empty() {
