@@ -14,10 +14,14 @@ const FLOORS: &[(&str, u8)] = &[
     ("project", 1),
     ("ledger", 1),
     ("storage", 2),
+    ("access", 2),
     ("compute", 3),
     ("movement", 3),
     ("transformation", 4),
+    ("consumption", 4),
+    ("observability", 5),
     ("orchestration", 6),
+    ("server", 7),
     ("fiveply", 8),
 ];
 
@@ -34,8 +38,12 @@ const ALONE: &[(&str, &[&str])] = &[
     ("iceberg", &["storage", "compute"]),
     ("object_store", &["storage", "compute"]),
     ("datafusion", &["compute"]),
+    ("datafusion-pg-catalog", &["compute"]),
+    ("pgwire", &["server"]),
+    ("arrow-pg", &["server"]),
+    ("croner", &["orchestration"]),
     ("reqwest", &["movement"]),
-    ("axum", &["demo"]),
+    ("axum", &["demo", "server"]),
     ("clap", &["fiveply"]),
     ("anyhow", &["fiveply", "testkit", "xtask"]),
 ];
