@@ -34,6 +34,7 @@
 
 mod admission;
 mod catalog;
+mod distinct;
 mod engine;
 pub mod error;
 mod fence;

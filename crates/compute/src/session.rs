@@ -19,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::admission;
 use crate::catalog::Catalog;
+use crate::distinct;
 use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::fence::{self, Fence};
@@ -244,6 +245,7 @@ impl Scope {
                 .build(),
         );
         front::register(&context, dialect, &self.front_options())?;
+        distinct::register(&context);
         let mut state = context.state();
         // `now()` and `current_date` are the moment a plan starts: the business clock's.
         state.execution_props_mut().query_execution_start_time = Some(self.options.business_now);

@@ -148,7 +148,7 @@ fn a_load_over_http_killed_at_any_step_ends_like_an_undisturbed_one() {
     fiveply.good(&generate).unwrap();
     smaller_pages(&folder);
     let arguments = ["load", "billing", "crm", "support"];
-    let load = suite(&folder, &fiveply, &arguments, &["retry"], Depth::Changes);
+    let load = suite(&folder, &fiveply, &arguments, &["retry"], Depth::Sums);
     let report = load.every_point(hits()).unwrap();
     println!("kill points, load over HTTP: {report}");
     assert!(report.tried > 0);

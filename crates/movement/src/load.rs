@@ -170,6 +170,9 @@ struct Load<'a> {
     rules: Arc<DecodeRules>,
     /// The position as the ledger has it.
     position: Option<Position>,
+    /// Whether the attempt ends with the next batch, in the same ledger transaction: killed behind
+    /// it, the load is done, and nothing is asked of the source again.
+    ends_attempt: bool,
     progress: LoadProgress,
     outcome: LoadOutcome,
 }
@@ -220,6 +223,7 @@ impl<'a> Load<'a> {
             schema: Arc::new(schema),
             rules: Arc::new(rules),
             position,
+            ends_attempt: false,
             progress: LoadProgress::default(),
             outcome,
         })

@@ -22,9 +22,6 @@ const RUN_COLUMNS: &[&str] = &["run_id"];
 pub enum Depth {
     /// Every sum over the committed accounts.
     Sums,
-    /// Every sum, without the rows that a cursor with an overlap reads once more and finds
-    /// unchanged: a load over HTTP that is asked for again begins with what it read last.
-    Changes,
     /// Those of loads. Of models only what they come to: one that was built once more may have
     /// replaced its rows once more.
     Net,
@@ -159,14 +156,6 @@ impl Place {
             ensure!(sum.after == found, "{table}: {sum:?}, but {found} rows");
             match depth {
                 Depth::Net if !loaded => writeln!(text, "account of {table}: {} rows", sum.after)?,
-                Depth::Changes => {
-                    let changes = loads.map(|load| LoadAccount {
-                        read: load.read - load.unchanged,
-                        unchanged: 0,
-                        ..load
-                    });
-                    writeln!(text, "account of {table}: {sum:?} {changes:?}")?;
-                }
                 Depth::Sums | Depth::Net => {
                     writeln!(text, "account of {table}: {sum:?} {loads:?}")?;
                 }

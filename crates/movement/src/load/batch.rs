@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use base::fault::KillPoint;
 use base::system::kill_point;
 use base::{CommitId, LoadAccount, Position, TableName};
-use ledger::{Commit, LedgerError};
+use ledger::{AttemptEnd, Commit, LedgerError};
 use storage::{LakeTable, SchemaEdit, Stage, StageOptions, WriteMode};
 
 use super::{JSON_COLUMNS_PROPERTY, Load};
@@ -277,6 +277,10 @@ impl Load<'_> {
             commit = commit.position(self.name.clone(), self.position.clone(), new.clone());
         } else if commit.swings.is_empty() && commit.loads.is_empty() {
             return Ok(());
+        }
+        if let (true, Some(attempt)) = (self.ends_attempt, &self.context.attempt) {
+            let rows = published.as_ref().or(self.table.as_ref()).map_or(0, LakeTable::row_count);
+            commit = commit.end(attempt.clone(), AttemptEnd::succeeded(Some(rows)));
         }
         self.publish(&commit).await?;
         kill_point(KillPoint::SourceAcknowledged);

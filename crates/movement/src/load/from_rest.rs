@@ -39,6 +39,13 @@ struct Feed<'s> {
     deleted: Option<&'s Condition>,
 }
 
+/// Whether more is read after a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stretch {
+    Earlier,
+    Last,
+}
+
 struct RestLoad<'l, 'a> {
     load: &'l mut Load<'a>,
     stream: &'l RestStream,
@@ -85,11 +92,11 @@ impl<'l> RestLoad<'l, '_> {
             },
         };
         match &stream.changes {
-            None => self.list(&list).await,
+            None => self.list(&list, Stretch::Last).await,
             Some(changes) => {
                 if !self.position.listed {
                     self.note_tip(changes).await?;
-                    self.list(&list).await?;
+                    self.list(&list, Stretch::Earlier).await?;
                 }
                 self.follow(changes).await
             }
@@ -154,16 +161,16 @@ impl<'l> RestLoad<'l, '_> {
     }
 
     /// Reads the list, from where the last load stopped.
-    async fn list(&mut self, feed: &Feed<'_>) -> Result<(), MovementError> {
+    async fn list(&mut self, feed: &Feed<'_>, stretch: Stretch) -> Result<(), MovementError> {
         loop {
-            self.pass(feed).await?;
+            self.pass(feed, stretch).await?;
             if !std::mem::take(&mut self.again) {
                 return Ok(());
             }
         }
     }
 
-    async fn pass(&mut self, feed: &Feed<'_>) -> Result<(), MovementError> {
+    async fn pass(&mut self, feed: &Feed<'_>, stretch: Stretch) -> Result<(), MovementError> {
         let keyed = !self.load.stream.primary_key.is_empty();
         let whole = feed.incremental.is_none() && self.stream.changes.is_none();
         let replace = whole && (!keyed || self.stream.deletes == Some(Deletes::Missing));
@@ -232,6 +239,7 @@ impl<'l> RestLoad<'l, '_> {
         if self.stream.changes.is_none() {
             position.read_at = Some(self.now());
         }
+        self.load.ends_attempt = stretch == Stretch::Last;
         self.publish(&mut batch, position).await
     }
 

@@ -3,7 +3,7 @@
 use project::ingest::{Changes, FeedOrder, Incremental};
 use serde_json::Value;
 
-use super::{Feed, PAGES_MAX, RestLoad};
+use super::{Feed, PAGES_MAX, RestLoad, Stretch};
 use crate::MovementError;
 use crate::load::batch::Batch;
 use crate::rest::{Pass, field_text, greatest, records};
@@ -40,7 +40,7 @@ impl RestLoad<'_, '_> {
             deleted: changes.deletes.as_ref(),
         };
         if changes.order == FeedOrder::Asc {
-            return self.list(&feed).await;
+            return self.list(&feed, Stretch::Last).await;
         }
         // Newest first: all events since the cursor are turned round, so that the last one wins.
         let (mut pass, mut events) = (Pass::default(), Vec::new());
@@ -80,6 +80,7 @@ impl RestLoad<'_, '_> {
             position.cursor = Some(greatest(position.cursor.take(), high));
         }
         position.read_at = Some(self.now());
+        self.load.ends_attempt = true;
         self.publish(&mut batch, position).await
     }
 
