@@ -1,6 +1,7 @@
 //! From files to nodes: every resource becomes a node with its settings merged and its template
 //! parsed. Edges follow in `resolve`.
 
+mod consumers;
 mod declared;
 mod model;
 mod test;
@@ -14,12 +15,14 @@ use serde_json::{Map, Value as Json};
 use crate::config::{self, NodeConfig};
 use crate::config_tree;
 use crate::content::Content;
+use crate::features::Features;
 use crate::ingest::IngestSource;
 use crate::jinja::{self, NodeSource, Parsed, Renderer};
 use crate::naming::Namer;
 use crate::node::{Access, Node, NodeKind, Owner};
 use crate::package::Package;
 use crate::properties::{Facts, Group, Patch, Properties};
+use crate::sync::Sync;
 use crate::{codes, docs, suggest};
 
 /// What nodes are made of.
@@ -28,6 +31,8 @@ pub(crate) struct Inputs<'i> {
     pub(crate) contents: &'i [Content],
     pub(crate) properties: &'i [Properties],
     pub(crate) ingest: &'i [IngestSource],
+    pub(crate) syncs: &'i [Sync],
+    pub(crate) features: &'i Features,
     pub(crate) renderer: &'i Renderer,
     pub(crate) namer: &'i Namer,
 }
@@ -81,6 +86,8 @@ pub(crate) fn nodes(inputs: &Inputs<'_>, diagnostics: &mut Vec<Diagnostic>) -> V
     for index in 0..inputs.packages.len() {
         assembly.package(index);
     }
+    assembly.syncs();
+    assembly.feature_views();
     assembly.nodes
 }
 
@@ -264,7 +271,9 @@ impl<'i> Assembly<'i, '_> {
                     | NodeKind::Metric
                     | NodeKind::SemanticModel
                     | NodeKind::SavedQuery
-                    | NodeKind::UnitTest => {
+                    | NodeKind::UnitTest
+                    | NodeKind::Sync
+                    | NodeKind::FeatureView => {
                         (codes::DUPLICATE_NODE, "Rename or disable one of them.")
                     }
                 };

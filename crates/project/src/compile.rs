@@ -231,7 +231,9 @@ impl Project {
             | NodeKind::Metric
             | NodeKind::SemanticModel
             | NodeKind::SavedQuery
-            | NodeKind::UnitTest => false,
+            | NodeKind::UnitTest
+            | NodeKind::Sync
+            | NodeKind::FeatureView => false,
         };
         if has_sql {
             return Ok(());

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base::{Diagnostic, Files, SourceFile};
+use base::{Diagnostic, Files, Severity, SourceFile};
 
+use crate::jinja::Renderer;
+use crate::yaml::{self, Value};
 use crate::{codes, templates};
 
 /// A folder with the project's files; paths are relative to the project's root, with `/`.
@@ -124,6 +126,40 @@ pub(crate) fn read_text(
             );
             None
         }
+    }
+}
+
+/// The YAML files of one folder, read with their Jinja rendered.
+#[derive(Clone, Copy)]
+pub(crate) struct Documents<'d> {
+    pub(crate) folder: Folder<'d>,
+    pub(crate) renderer: &'d Renderer,
+    pub(crate) package: &'d str,
+}
+
+impl Documents<'_> {
+    /// Every document of a folder that may be absent, in the order of names.
+    pub(crate) fn of(
+        &self,
+        name: &str,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<(Arc<SourceFile>, Value)> {
+        let mut documents = Vec::new();
+        if !self.folder.exists(name) {
+            return documents;
+        }
+        for found in self.folder.list("", name, diagnostics) {
+            if !found.has_extension(&["yml", "yaml"]) {
+                continue;
+            }
+            let Some(file) = self.folder.read(&found.path, diagnostics) else { continue };
+            let Some(mut value) = yaml::read(&file, diagnostics) else { continue };
+            // A missing variable matters to the command that uses the file, which meets it again.
+            let warn = Severity::Warning;
+            templates::render(&mut value, self.renderer, self.package, &[], warn, diagnostics);
+            documents.push((file, value));
+        }
+        documents
     }
 }
 

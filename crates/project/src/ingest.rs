@@ -136,9 +136,9 @@
 //! otherwise it replaces the table.
 
 mod endpoint;
-mod read;
+pub(crate) mod read;
 mod read_rest;
-mod scalars;
+pub(crate) mod scalars;
 #[cfg(test)]
 mod tests;
 

@@ -114,7 +114,9 @@ fn config(node: &Node) -> Json {
         | NodeKind::Metric
         | NodeKind::SemanticModel
         | NodeKind::SavedQuery
-        | NodeKind::UnitTest => node.kind.word(),
+        | NodeKind::UnitTest
+        | NodeKind::Sync
+        | NodeKind::FeatureView => node.kind.word(),
     };
     all.insert("materialized".to_owned(), materialized.into());
     all.insert("tags".to_owned(), json!(node.tags));
@@ -173,7 +175,11 @@ pub fn graph(graph: &Graph) -> Json {
             NodeKind::Source | NodeKind::Stream => 1,
             NodeKind::Exposure => 2,
             NodeKind::Metric => 3,
-            NodeKind::SemanticModel | NodeKind::SavedQuery | NodeKind::UnitTest => continue,
+            NodeKind::SemanticModel
+            | NodeKind::SavedQuery
+            | NodeKind::UnitTest
+            | NodeKind::Sync
+            | NodeKind::FeatureView => continue,
             NodeKind::Seed
             | NodeKind::Model
             | NodeKind::Snapshot

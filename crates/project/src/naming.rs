@@ -48,7 +48,9 @@ impl Namer {
             | NodeKind::Metric
             | NodeKind::SemanticModel
             | NodeKind::SavedQuery
-            | NodeKind::UnitTest => return None,
+            | NodeKind::UnitTest
+            | NodeKind::Sync
+            | NodeKind::FeatureView => return None,
         }
         let target_schema = node.config.all.get("target_schema").and_then(Json::as_str);
         let custom = match node.kind {
@@ -64,7 +66,9 @@ impl Namer {
             | NodeKind::Metric
             | NodeKind::SemanticModel
             | NodeKind::SavedQuery
-            | NodeKind::UnitTest => node.config.schema.as_deref(),
+            | NodeKind::UnitTest
+            | NodeKind::Sync
+            | NodeKind::FeatureView => node.config.schema.as_deref(),
         };
         let schema = match (node.kind, target_schema) {
             (NodeKind::Snapshot, Some(schema)) => schema.to_owned(),

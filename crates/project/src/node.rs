@@ -38,6 +38,10 @@ pub enum NodeKind {
     SavedQuery,
     /// A unit test.
     UnitTest,
+    /// Rows that are sent to a tool outside.
+    Sync,
+    /// Features served to models.
+    FeatureView,
 }
 
 impl NodeKind {
@@ -56,6 +60,8 @@ impl NodeKind {
         Self::SemanticModel,
         Self::SavedQuery,
         Self::UnitTest,
+        Self::Sync,
+        Self::FeatureView,
     ];
 
     /// dbt's word, which begins the node's id and is what `resource_type:` selects.
@@ -74,12 +80,19 @@ impl NodeKind {
             Self::SemanticModel => "semantic_model",
             Self::SavedQuery => "saved_query",
             Self::UnitTest => "unit_test",
+            Self::Sync => "sync",
+            Self::FeatureView => "feature_view",
         }
     }
 
     /// Whether `ref` can name it.
     pub fn is_referable(self) -> bool {
         matches!(self, Self::Model | Self::Seed | Self::Snapshot)
+    }
+
+    /// Whether it takes rows out of the platform: only jobs and commands of its own do so.
+    pub fn is_activation(self) -> bool {
+        matches!(self, Self::Sync | Self::FeatureView)
     }
 
     /// Whether it is known and cannot be carried out yet.

@@ -9,7 +9,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::assemble::{self, Inputs};
 use crate::content::{self, Content};
-use crate::folder::Folder;
+use crate::features::{self, Features};
+use crate::folder::{Documents, Folder};
 use crate::graph::Graph;
 use crate::ingest::{self, IngestSource};
 use crate::jinja::{self, MacroLibrary, Renderer};
@@ -20,6 +21,7 @@ use crate::profile::{self, Target};
 use crate::project_file;
 use crate::properties::Properties;
 use crate::settings::{self, Settings};
+use crate::sync::{self, Sync};
 use crate::yaml::{self, Mapping, Value};
 use crate::{codes, config_tree, resolve, templates};
 
@@ -46,6 +48,10 @@ pub struct Project {
     pub vars: BTreeMap<String, Map<String, Json>>,
     /// The sources of `ingest/`.
     pub sources: Vec<IngestSource>,
+    /// The syncs of `syncs/`.
+    pub syncs: Vec<Sync>,
+    /// What `features/` declares.
+    pub features: Features,
     /// `flags:` of dbt_project.yml.
     pub flags: Map<String, Json>,
     /// `query-comment:` of dbt_project.yml.
@@ -285,12 +291,17 @@ impl Opening<'_> {
         let renderer = self.renderer(&ground, &root.name, Arc::new(library), vars.clone());
         let properties = properties(packages, &contents, &renderer, diagnostics);
         let ingest = self.ingest(&ground, &root.name, &renderer, diagnostics);
+        let read = Documents { folder: self.folder, renderer: &renderer, package: &root.name };
+        let syncs = sync::read_all(read, ground.connections.as_ref(), diagnostics);
+        let features = features::read_all(read, diagnostics);
         let namer = Namer::new(&renderer, &ground.environment, &ground.target.schema);
         let inputs = Inputs {
             packages,
             contents: &contents,
             properties: &properties,
             ingest: &ingest,
+            syncs: &syncs,
+            features: &features,
             renderer: &renderer,
             namer: &namer,
         };
@@ -310,6 +321,8 @@ impl Opening<'_> {
             graph: Arc::new(graph),
             vars,
             sources: ingest,
+            syncs,
+            features,
             flags: root.flags.clone(),
             query_comment: root.query_comment.clone(),
             packages: packages.iter().map(|package| package.name().to_owned()).collect(),

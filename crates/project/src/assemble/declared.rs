@@ -144,7 +144,7 @@ impl<'i> Assembly<'i, '_> {
     }
 
     /// `ref('orders')` or `source('app', 'signups')` written as a YAML text.
-    fn reference(&mut self, node: &mut Node, text: &str, span: &Span) {
+    pub(super) fn reference(&mut self, node: &mut Node, text: &str, span: &Span) {
         match parse_reference(text) {
             Some(Reference::Ref(call)) => node.refs.push((call, span.clone())),
             Some(Reference::Source(source, table)) => {

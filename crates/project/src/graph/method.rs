@@ -21,6 +21,8 @@ pub(super) fn fqn_fits(value: &str, node: &Node) -> bool {
         | NodeKind::Test
         | NodeKind::Analysis
         | NodeKind::UnitTest
+        | NodeKind::Sync
+        | NodeKind::FeatureView
         | NodeKind::Stream => {
             let versioned = node.version.is_some();
             one_fqn_fits(value, &node.fqn, versioned)

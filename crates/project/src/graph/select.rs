@@ -204,6 +204,8 @@ impl Graph {
             "semantic_model" => kind_named(NodeKind::SemanticModel),
             "saved_query" => kind_named(NodeKind::SavedQuery),
             "unit_test" => kind_named(NodeKind::UnitTest),
+            "sync" => kind_named(NodeKind::Sync),
+            "feature_view" => kind_named(NodeKind::FeatureView),
             "test_name" => node.test.as_ref().and_then(|test| test.macro_name()).is_some_and(word),
             "test_type" => test_type_fits(value, node),
             "version" => version_fits(value, node),

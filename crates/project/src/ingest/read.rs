@@ -86,14 +86,14 @@ fn twice(stream: &Stream, known: &Stream) -> Diagnostic {
         .help("Give one of the two another name.")
 }
 
-pub(super) fn first_line(span: &Span) -> Span {
+pub(crate) fn first_line(span: &Span) -> Span {
     let text = span.file.text.get(span.start..span.end).unwrap_or_default();
     let length = text.lines().next().unwrap_or_default().len();
     Span::new(&span.file, span.start..span.start + length)
 }
 
 /// The connection itself, or the one of `fiveply.yml` that bears the name.
-fn resolve(
+pub(crate) fn resolve(
     value: &Value,
     connections: Option<&Mapping>,
     fields: &mut Fields<'_, '_>,
@@ -214,7 +214,7 @@ fn check_name(name: &str, fields: &mut Fields<'_, '_>) {
 }
 
 /// A text with a grammar of its own.
-pub(super) fn parsed<T>(
+pub(crate) fn parsed<T>(
     fields: &mut Fields<'_, '_>,
     key: &'static str,
     expected: &str,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ColumnType, Rate, RejectLimit};
 
 /// `500ms`, `30s`, `5m`, `2h`, `30d`; a bare number is seconds.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);

@@ -54,7 +54,9 @@ pub(super) fn read(
             | NodeKind::Exposure
             | NodeKind::Metric
             | NodeKind::SemanticModel
-            | NodeKind::SavedQuery => text.to_owned(),
+            | NodeKind::SavedQuery
+            | NodeKind::Sync
+            | NodeKind::FeatureView => text.to_owned(),
         };
         depends_on.push((text, model.span.clone()));
     }
