@@ -55,6 +55,12 @@ pub struct RunRecord {
     pub arguments: Vec<String>,
     /// The nodes that were selected.
     pub selection: Vec<NodeId>,
+    /// The job that it carries out; none for a command typed by hand.
+    pub job: Option<String>,
+    /// The moment the job's schedule named, by the business clock.
+    pub logical_time: Option<DateTime<Utc>>,
+    /// Who asked for it over a door; none for a schedule and for a command.
+    pub started_by: Option<String>,
     /// How it stands.
     pub status: RunStatus,
     /// The process that carries it out.
@@ -69,6 +75,17 @@ pub struct RunRecord {
     pub machine_finished: Option<DateTime<Utc>>,
 }
 
+/// What started a run that nobody typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunCause {
+    /// The job.
+    pub job: Option<String>,
+    /// The moment its schedule named, by the business clock.
+    pub logical_time: Option<DateTime<Utc>>,
+    /// Who asked for it over a door.
+    pub started_by: Option<String>,
+}
+
 fn read_run(record: &Record) -> Result<RunRecord, LedgerError> {
     Ok(RunRecord {
         id: RunId::new(record.text("run")?),
@@ -76,6 +93,9 @@ fn read_run(record: &Record) -> Result<RunRecord, LedgerError> {
         command: record.text("command")?,
         arguments: record.json("arguments")?,
         selection: record.json("selection")?,
+        job: record.maybe_text("job")?,
+        logical_time: record.maybe_time("logical_time")?,
+        started_by: record.maybe_text("started_by")?,
         status: record.word("status")?,
         process: read_process(record)?,
         business_started: record.time("business_started")?,
@@ -91,9 +111,21 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be written.
     pub async fn begin_run(&self, new: &NewRun) -> Result<RunId, LedgerError> {
+        self.begin_caused_run(new, &RunCause::default()).await
+    }
+
+    /// Begins a run that a job or somebody at a door asked for.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn begin_caused_run(
+        &self,
+        new: &NewRun,
+        cause: &RunCause,
+    ) -> Result<RunId, LedgerError> {
         let run = RunId::generate(self.clocks().machine.as_ref(), self.randomness().as_ref());
         let mut write = self.write().await?;
-        write.insert_run(&run, new).await?;
+        write.insert_run(&run, new, cause).await?;
         for (ordinal, node) in (0_i64..).zip(&new.selection) {
             write.insert_step(&run, &new.environment, node, ordinal).await?;
         }
@@ -246,15 +278,20 @@ impl Ledger {
 }
 
 impl Write<'_> {
-    async fn insert_run(&mut self, run: &RunId, new: &NewRun) -> Result<(), LedgerError> {
+    async fn insert_run(
+        &mut self,
+        run: &RunId,
+        new: &NewRun,
+        cause: &RunCause,
+    ) -> Result<(), LedgerError> {
         let list = |texts: &[String]| serde_json::Value::from(texts.to_vec()).to_string();
         let selection: Vec<String> =
             new.selection.iter().map(|node| node.as_str().to_owned()).collect();
         let process = self.ledger.process();
         let statement = sql(concat!(
             "INSERT INTO runs (run, environment, command, arguments, selection, status, machine, ",
-            "process, process_started, business_started, machine_started) ",
-            "VALUES (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?)"
+            "process, process_started, business_started, machine_started, job, logical_time, ",
+            "started_by) VALUES (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)"
         ));
         let statement = statement
             .bind(run.as_str().to_owned())
@@ -266,7 +303,10 @@ impl Write<'_> {
             .bind(process.process)
             .bind(process.started.clone())
             .bind(moment(self.ledger.clocks().business.now()))
-            .bind(moment(self.ledger.clocks().machine.now()));
+            .bind(moment(self.ledger.clocks().machine.now()))
+            .bind(cause.job.clone())
+            .bind(cause.logical_time.map(moment))
+            .bind(cause.started_by.clone());
         self.execute(statement).await.map(drop)
     }
 

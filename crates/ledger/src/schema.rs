@@ -18,8 +18,10 @@ CREATE TABLE IF NOT EXISTS ledger_migrations (
 ) STRICT";
 
 /// Every migration, oldest first. One that was released is never edited.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "pointers, runs, accounts and leases", sql: FIRST }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "pointers, runs, accounts and leases", sql: FIRST },
+    Migration { version: 2, name: "users, tokens, sessions and firings", sql: DOORS },
+];
 
 /// The newest layout this program knows.
 pub(crate) fn newest() -> i64 {
@@ -239,14 +241,90 @@ CREATE TABLE schema_changes (
 CREATE INDEX schema_changes_by_table ON schema_changes (environment, namespace, name);
 ";
 
+const DOORS: &str = "
+CREATE TABLE users (
+    name TEXT NOT NULL PRIMARY KEY,
+    verifier TEXT NOT NULL,
+    roles TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE tokens (
+    user TEXT NOT NULL,
+    name TEXT NOT NULL,
+    roles TEXT NOT NULL,
+    digest TEXT NOT NULL UNIQUE,
+    verifier TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT,
+    PRIMARY KEY (user, name)
+) STRICT;
+
+CREATE TABLE sessions (
+    digest TEXT NOT NULL PRIMARY KEY,
+    user TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL
+) STRICT;
+
+-- What started a run: nothing for a command typed by hand.
+ALTER TABLE runs ADD COLUMN job TEXT;
+ALTER TABLE runs ADD COLUMN logical_time TEXT;
+ALTER TABLE runs ADD COLUMN started_by TEXT;
+CREATE INDEX runs_by_job ON runs (environment, job, logical_time);
+
+-- How far the schedule of a job was looked at; a changed schedule begins anew.
+CREATE TABLE schedules (
+    environment TEXT NOT NULL,
+    job TEXT NOT NULL,
+    schedule TEXT NOT NULL,
+    through TEXT NOT NULL,
+    PRIMARY KEY (environment, job)
+) STRICT;
+
+-- One row per job and logical time: the row is what keeps two processes from running it twice.
+CREATE TABLE firings (
+    environment TEXT NOT NULL,
+    job TEXT NOT NULL,
+    logical_time TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    started_by TEXT,
+    status TEXT NOT NULL,
+    token INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    run TEXT,
+    message TEXT,
+    machine TEXT,
+    process INTEGER,
+    process_started TEXT,
+    expires_at TEXT,
+    not_before TEXT,
+    business_started TEXT,
+    business_finished TEXT,
+    PRIMARY KEY (environment, job, logical_time)
+) STRICT;
+CREATE INDEX firings_by_status ON firings (environment, status);
+
+-- Where a project's own business clock stands, and since when it runs.
+CREATE TABLE business_clocks (
+    setting TEXT NOT NULL PRIMARY KEY,
+    business_at TEXT NOT NULL,
+    machine_at TEXT NOT NULL,
+    seen_at TEXT NOT NULL,
+    speed REAL NOT NULL,
+    machine TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    process_started TEXT NOT NULL
+) STRICT;
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn migrations_are_numbered_without_gaps() {
-        for (migration, expected) in MIGRATIONS.iter().zip(1..) {
-            assert_eq!(migration.version, expected, "{}", migration.name);
-        }
+    fn migrations_are_in_the_order_of_their_numbers() {
+        assert_eq!(MIGRATIONS[0].version, 1);
+        assert!(MIGRATIONS.windows(2).all(|pair| pair[0].version < pair[1].version));
     }
 }

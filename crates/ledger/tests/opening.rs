@@ -116,7 +116,8 @@ async fn a_folder_in_the_place_of_the_file_is_named() {
 async fn health_tells_a_sound_file_from_a_damaged_one() {
     let house = House::new().await;
     let health = house.ledger.health().await.unwrap();
-    assert_eq!((health.layout, health.problems.len()), (1, 0));
+    assert!(health.layout >= 2, "{health:?}");
+    assert_eq!(health.problems.len(), 0);
     house
         .meddle(
             "INSERT INTO runs SELECT hex(randomblob(8)), 'prod', 'build', '[]', '[]', \
