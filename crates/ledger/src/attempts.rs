@@ -268,7 +268,7 @@ fn read_attempt(record: &Record) -> Result<AttemptRecord, LedgerError> {
     })
 }
 
-fn read_step(record: &Record) -> Result<StepRecord, LedgerError> {
+pub(crate) fn read_step(record: &Record) -> Result<StepRecord, LedgerError> {
     let AttemptEnd { status, message, error_kind, rows } = read_end(record)?;
     Ok(StepRecord {
         run: RunId::new(record.text("run")?),

@@ -86,7 +86,7 @@ pub struct RunCause {
     pub started_by: Option<String>,
 }
 
-fn read_run(record: &Record) -> Result<RunRecord, LedgerError> {
+pub(crate) fn read_run(record: &Record) -> Result<RunRecord, LedgerError> {
     Ok(RunRecord {
         id: RunId::new(record.text("run")?),
         environment: record.environment()?,

@@ -161,7 +161,7 @@ impl Ledger {
     }
 }
 
-fn read_result(record: &Record) -> Result<TestResult, LedgerError> {
+pub(crate) fn read_result(record: &Record) -> Result<TestResult, LedgerError> {
     let table = match record.maybe_text("namespace")? {
         Some(_) => Some(record.table()?),
         None => None,
