@@ -8,13 +8,18 @@
 
 pub mod api;
 mod caller;
+mod critical;
 mod error;
 mod guard;
+mod layout;
 mod open_api;
 mod operations;
+mod overview;
 mod platform;
 mod routes;
+mod rows;
 mod serve;
+mod ui;
 
 pub use caller::Caller;
 pub use error::{Answer, ServerError};
@@ -25,5 +30,5 @@ pub use serve::{HttpOptions, SHUTDOWN_SECONDS_MAX, serve};
 
 /// Every route of the HTTP door.
 pub fn routes() -> Routes {
-    Routes::new().merge(api::routes())
+    Routes::new().merge(api::routes()).merge(ui::routes())
 }

@@ -1,12 +1,25 @@
 //! The HTTP API, one module per subject, all under `/api/v1`.
 
 mod health;
+mod home;
 mod jobs;
+mod lineage;
+mod query;
+mod runs;
 mod session;
+mod tables;
 
 use crate::Routes;
 
 /// Every route of the API.
 pub(crate) fn routes() -> Routes {
-    Routes::new().merge(health::routes()).merge(session::routes()).merge(jobs::routes())
+    Routes::new()
+        .merge(health::routes())
+        .merge(session::routes())
+        .merge(home::routes())
+        .merge(lineage::routes())
+        .merge(tables::routes())
+        .merge(runs::routes())
+        .merge(jobs::routes())
+        .merge(query::routes())
 }
