@@ -4,6 +4,7 @@
 mod consumers;
 mod declared;
 mod model;
+mod semantic;
 mod test;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use serde_json::{Map, Value as Json};
 use crate::config::{self, NodeConfig};
 use crate::config_tree;
 use crate::content::Content;
+use crate::dashboard::Dashboard;
 use crate::features::Features;
 use crate::ingest::IngestSource;
 use crate::jinja::{self, NodeSource, Parsed, Renderer};
@@ -22,6 +24,7 @@ use crate::naming::Namer;
 use crate::node::{Access, Node, NodeKind, Owner};
 use crate::package::Package;
 use crate::properties::{Facts, Group, Patch, Properties};
+use crate::semantics::Draft;
 use crate::sync::Sync;
 use crate::{codes, docs, suggest};
 
@@ -33,6 +36,8 @@ pub(crate) struct Inputs<'i> {
     pub(crate) ingest: &'i [IngestSource],
     pub(crate) syncs: &'i [Sync],
     pub(crate) features: &'i Features,
+    pub(crate) semantics: &'i Draft,
+    pub(crate) dashboards: &'i [Dashboard],
     pub(crate) renderer: &'i Renderer,
     pub(crate) namer: &'i Namer,
 }
@@ -88,6 +93,7 @@ pub(crate) fn nodes(inputs: &Inputs<'_>, diagnostics: &mut Vec<Diagnostic>) -> V
     }
     assembly.syncs();
     assembly.feature_views();
+    assembly.dashboards(inputs.dashboards, inputs.semantics);
     assembly.nodes
 }
 
@@ -105,6 +111,7 @@ impl<'i> Assembly<'i, '_> {
         self.sources(package, properties);
         self.generic_tests(package, properties);
         self.declared(package, properties);
+        self.semantics(package, inputs.semantics);
         self.operations(package);
         for patch in patches.values() {
             self.report_unused(patch);
@@ -273,7 +280,8 @@ impl<'i> Assembly<'i, '_> {
                     | NodeKind::SavedQuery
                     | NodeKind::UnitTest
                     | NodeKind::Sync
-                    | NodeKind::FeatureView => {
+                    | NodeKind::FeatureView
+                    | NodeKind::Dashboard => {
                         (codes::DUPLICATE_NODE, "Rename or disable one of them.")
                     }
                 };

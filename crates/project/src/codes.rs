@@ -52,6 +52,10 @@ codes! {
     GROUP_MISSING = "E0042", "A node names a group that does not exist.";
     DOCS_MISSING = "E0044", "A description names a docs block that does not exist.";
     ENVIRONMENT_NAME = "E0045", "The environment has a name that SQL or a path could not carry.";
+    SEMANTIC_MISSING = "E0060", "A metric, filter or tile names something that does not exist.";
+    SEMANTIC_CYCLE = "E0061", "Metrics are made of each other in a circle.";
+    SEMANTIC_SHAPE = "E0062", "A metric or semantic model cannot be read as it is written.";
+    DASHBOARD_FILE = "E0063", "A file in dashboards/ does not describe a dashboard.";
     INGEST_FILE = "E0100", "A file in ingest/ does not describe a source.";
     SYNC_FILE = "E0120", "A file in syncs/ does not describe a sync.";
     FEATURE_FILE = "E0121", "A file in features/ does not describe features.";

@@ -233,7 +233,8 @@ impl Project {
             | NodeKind::SavedQuery
             | NodeKind::UnitTest
             | NodeKind::Sync
-            | NodeKind::FeatureView => false,
+            | NodeKind::FeatureView
+            | NodeKind::Dashboard => false,
         };
         if has_sql {
             return Ok(());

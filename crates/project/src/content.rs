@@ -215,6 +215,7 @@ impl Content {
             all.sources.extend(one.sources);
             all.groups.extend(one.groups);
             all.declared.extend(one.declared);
+            all.semantic.extend(one.semantic);
         }
         all
     }

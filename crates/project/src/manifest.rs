@@ -116,7 +116,8 @@ fn config(node: &Node) -> Json {
         | NodeKind::SavedQuery
         | NodeKind::UnitTest
         | NodeKind::Sync
-        | NodeKind::FeatureView => node.kind.word(),
+        | NodeKind::FeatureView
+        | NodeKind::Dashboard => node.kind.word(),
     };
     all.insert("materialized".to_owned(), materialized.into());
     all.insert("tags".to_owned(), json!(node.tags));
@@ -179,7 +180,8 @@ pub fn graph(graph: &Graph) -> Json {
             | NodeKind::SavedQuery
             | NodeKind::UnitTest
             | NodeKind::Sync
-            | NodeKind::FeatureView => continue,
+            | NodeKind::FeatureView
+            | NodeKind::Dashboard => continue,
             NodeKind::Seed
             | NodeKind::Model
             | NodeKind::Snapshot

@@ -50,7 +50,8 @@ impl Namer {
             | NodeKind::SavedQuery
             | NodeKind::UnitTest
             | NodeKind::Sync
-            | NodeKind::FeatureView => return None,
+            | NodeKind::FeatureView
+            | NodeKind::Dashboard => return None,
         }
         let target_schema = node.config.all.get("target_schema").and_then(Json::as_str);
         let custom = match node.kind {
@@ -68,7 +69,8 @@ impl Namer {
             | NodeKind::SavedQuery
             | NodeKind::UnitTest
             | NodeKind::Sync
-            | NodeKind::FeatureView => node.config.schema.as_deref(),
+            | NodeKind::FeatureView
+            | NodeKind::Dashboard => node.config.schema.as_deref(),
         };
         let schema = match (node.kind, target_schema) {
             (NodeKind::Snapshot, Some(schema)) => schema.to_owned(),

@@ -42,6 +42,8 @@ pub enum NodeKind {
     Sync,
     /// Features served to models.
     FeatureView,
+    /// Tiles of metrics and SQL, declared in `dashboards/`.
+    Dashboard,
 }
 
 impl NodeKind {
@@ -62,6 +64,7 @@ impl NodeKind {
         Self::UnitTest,
         Self::Sync,
         Self::FeatureView,
+        Self::Dashboard,
     ];
 
     /// dbt's word, which begins the node's id and is what `resource_type:` selects.
@@ -82,6 +85,7 @@ impl NodeKind {
             Self::UnitTest => "unit_test",
             Self::Sync => "sync",
             Self::FeatureView => "feature_view",
+            Self::Dashboard => "dashboard",
         }
     }
 
@@ -97,10 +101,7 @@ impl NodeKind {
 
     /// Whether it is known and cannot be carried out yet.
     pub fn is_unsupported(self) -> bool {
-        matches!(
-            self,
-            Self::Snapshot | Self::Metric | Self::SemanticModel | Self::SavedQuery | Self::UnitTest
-        )
+        matches!(self, Self::Snapshot | Self::UnitTest)
     }
 }
 

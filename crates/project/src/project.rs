@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::assemble::{self, Inputs};
 use crate::content::{self, Content};
+use crate::dashboard::{self, Dashboard};
 use crate::features::{self, Features};
 use crate::folder::{Documents, Folder};
 use crate::graph::Graph;
@@ -20,6 +21,7 @@ use crate::package::{self, Package};
 use crate::profile::{self, Target};
 use crate::project_file;
 use crate::properties::Properties;
+use crate::semantics::{self, Semantics};
 use crate::settings::{self, Settings};
 use crate::sync::{self, Sync};
 use crate::yaml::{self, Mapping, Value};
@@ -52,6 +54,10 @@ pub struct Project {
     pub syncs: Vec<Sync>,
     /// What `features/` declares.
     pub features: Features,
+    /// Semantic models, metrics, saved queries and time spines.
+    pub semantics: Arc<Semantics>,
+    /// The dashboards of `dashboards/`.
+    pub dashboards: Vec<Dashboard>,
     /// `flags:` of dbt_project.yml.
     pub flags: Map<String, Json>,
     /// `query-comment:` of dbt_project.yml.
@@ -294,6 +300,9 @@ impl Opening<'_> {
         let read = Documents { folder: self.folder, renderer: &renderer, package: &root.name };
         let syncs = sync::read_all(read, ground.connections.as_ref(), diagnostics);
         let features = features::read_all(read, diagnostics);
+        let texts = properties.iter().flat_map(|one| &one.semantic);
+        let semantics = semantics::draft(texts, diagnostics);
+        let dashboards = self.dashboards(&root.name, &renderer, diagnostics);
         let namer = Namer::new(&renderer, &ground.environment, &ground.target.schema);
         let inputs = Inputs {
             packages,
@@ -302,11 +311,14 @@ impl Opening<'_> {
             ingest: &ingest,
             syncs: &syncs,
             features: &features,
+            semantics: &semantics,
+            dashboards: &dashboards,
             renderer: &renderer,
             namer: &namer,
         };
         let nodes = assemble::nodes(&inputs, diagnostics);
         let graph = resolve::graph(&root.name, nodes, &namer, diagnostics);
+        let semantics = semantics.finish(&graph, diagnostics);
         report_unsupported(&graph, diagnostics);
         report_unused_paths(&packages[0], &graph, diagnostics);
         self.report_unread(diagnostics);
@@ -323,6 +335,8 @@ impl Opening<'_> {
             sources: ingest,
             syncs,
             features,
+            semantics: Arc::new(semantics),
+            dashboards,
             flags: root.flags.clone(),
             query_comment: root.query_comment.clone(),
             packages: packages.iter().map(|package| package.name().to_owned()).collect(),
@@ -360,6 +374,29 @@ impl Opening<'_> {
             sources.extend(ingest::read_with(&file, &value, connections, diagnostics));
         }
         sources
+    }
+
+    fn dashboards(
+        &self,
+        package: &str,
+        renderer: &Renderer,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<Dashboard> {
+        let mut dashboards = Vec::new();
+        if !self.folder.exists("dashboards") {
+            return dashboards;
+        }
+        for found in self.folder.list("", "dashboards", diagnostics) {
+            if !found.has_extension(&["yml", "yaml"]) {
+                continue;
+            }
+            let Some(file) = self.folder.read(&found.path, diagnostics) else { continue };
+            let Some(mut value) = yaml::read(&file, diagnostics) else { continue };
+            let late = templates::LATE_IN_DASHBOARDS;
+            templates::render(&mut value, renderer, package, late, Severity::Error, diagnostics);
+            dashboards.extend(dashboard::read(package, &file, &value, diagnostics));
+        }
+        dashboards
     }
 
     /// Files that dbt reads and this product does not yet.

@@ -64,7 +64,7 @@ pub(crate) fn tree_key(kind: NodeKind) -> Option<&'static str> {
         NodeKind::SemanticModel => Some("semantic-models"),
         NodeKind::SavedQuery => Some("saved-queries"),
         NodeKind::UnitTest => Some("unit_tests"),
-        NodeKind::Operation | NodeKind::Sync | NodeKind::FeatureView => None,
+        NodeKind::Operation | NodeKind::Sync | NodeKind::FeatureView | NodeKind::Dashboard => None,
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::config;
 use crate::node::{Access, Column, NodeKind, Owner};
+use crate::semantics::{SemanticText, TextKind};
 use crate::yaml::{Fields, Value};
 
 pub(crate) use declared::Declared;
@@ -22,6 +23,7 @@ pub(crate) struct Properties {
     pub(crate) sources: Vec<SourceTable>,
     pub(crate) groups: Vec<Group>,
     pub(crate) declared: Vec<Declared>,
+    pub(crate) semantic: Vec<SemanticText>,
 }
 
 /// Where a properties file stands.
@@ -114,6 +116,9 @@ pub(crate) fn read(place: &Place, value: &Value, diagnostics: &mut Vec<Diagnosti
     ] {
         for item in fields.list(key) {
             properties.patches.extend(patch(place, kind, item, fields.diagnostics()));
+            if kind == NodeKind::Model {
+                properties.semantic.extend(SemanticText::of_model(place, item));
+            }
         }
     }
     for item in fields.list("sources") {
@@ -128,15 +133,19 @@ pub(crate) fn read(place: &Place, value: &Value, diagnostics: &mut Vec<Diagnosti
     for item in fields.list("groups") {
         properties.groups.extend(group(place, item, fields.diagnostics()));
     }
-    for (key, kind) in [
-        ("exposures", NodeKind::Exposure),
-        ("metrics", NodeKind::Metric),
-        ("semantic_models", NodeKind::SemanticModel),
-        ("saved_queries", NodeKind::SavedQuery),
-        ("unit_tests", NodeKind::UnitTest),
-    ] {
+    for (key, kind) in [("exposures", NodeKind::Exposure), ("unit_tests", NodeKind::UnitTest)] {
         for item in fields.list(key) {
             properties.declared.extend(declared::read(place, kind, item, fields.diagnostics()));
+        }
+    }
+    for (key, kind) in [
+        ("metrics", TextKind::Metric),
+        ("semantic_models", TextKind::SemanticModel),
+        ("saved_queries", TextKind::SavedQuery),
+    ] {
+        for value in fields.list(key) {
+            let (place, value) = (place.clone(), value.clone());
+            properties.semantic.push(SemanticText { place, kind, value });
         }
     }
     if let Some(functions) = fields.entry("functions") {

@@ -46,6 +46,9 @@ pub(crate) const LATE_IN_PROPERTIES: &[&str] = &[
     "query_params",
 ];
 
+/// Keys of `dashboards/*.yml` whose values are rendered when a tile is shown.
+pub(crate) const LATE_IN_DASHBOARDS: &[&str] = &["sql", "where"];
+
 /// Renders every text below `value` that holds Jinja, except below `late` keys.
 pub(crate) fn render(
     value: &mut Value,

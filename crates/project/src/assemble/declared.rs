@@ -221,7 +221,7 @@ fn plain_column(column: &crate::ingest::DeclaredColumn) -> Column {
 
 /// The file and offset at which a YAML text can be read as it is; a file of its own when the YAML
 /// spells it differently (escapes, folded lines).
-fn place_of(text: &str, span: &Span) -> (Arc<SourceFile>, usize) {
+pub(super) fn place_of(text: &str, span: &Span) -> (Arc<SourceFile>, usize) {
     let written = span.file.text.get(span.start..span.end).unwrap_or_default();
     match written.find(text) {
         Some(at) => (Arc::clone(&span.file), span.start + at),

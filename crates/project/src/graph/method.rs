@@ -33,7 +33,8 @@ pub(super) fn fqn_fits(value: &str, node: &Node) -> bool {
         | NodeKind::Exposure
         | NodeKind::Metric
         | NodeKind::SemanticModel
-        | NodeKind::SavedQuery => false,
+        | NodeKind::SavedQuery
+        | NodeKind::Dashboard => false,
     }
 }
 

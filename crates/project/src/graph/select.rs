@@ -200,6 +200,7 @@ impl Graph {
             }
             "stream" => node.kind == NodeKind::Stream && source_fits(value, node),
             "exposure" => kind_named(NodeKind::Exposure),
+            "dashboard" => kind_named(NodeKind::Dashboard),
             "metric" => kind_named(NodeKind::Metric),
             "semantic_model" => kind_named(NodeKind::SemanticModel),
             "saved_query" => kind_named(NodeKind::SavedQuery),

@@ -56,7 +56,8 @@ pub(super) fn read(
             | NodeKind::SemanticModel
             | NodeKind::SavedQuery
             | NodeKind::Sync
-            | NodeKind::FeatureView => text.to_owned(),
+            | NodeKind::FeatureView
+            | NodeKind::Dashboard => text.to_owned(),
         };
         depends_on.push((text, model.span.clone()));
     }
