@@ -134,16 +134,12 @@ impl AccessError {
             Self::Password { .. } => {
                 "Use 8 to 256 letters, digits and signs of an English keyboard.".to_owned()
             }
-            Self::UnknownRole { .. } => {
-                "Roles are: see, query, edit, run, administer.".to_owned()
-            }
+            Self::UnknownRole { .. } => "Roles are: see, query, edit, run, administer.".to_owned(),
             Self::Randomness => ErrorKind::Internal.advice().to_owned(),
             Self::Verifier { user } => {
                 format!("Set another password: `fiveply user password {user}`.")
             }
-            Self::Ledger(error) => {
-                error.help().unwrap_or_else(|| error.kind().advice().to_owned())
-            }
+            Self::Ledger(error) => error.help().unwrap_or_else(|| error.kind().advice().to_owned()),
         }
     }
 }

@@ -44,7 +44,11 @@ impl Access {
                 other => other,
             })?;
             let (name, _) = split(user);
-            return if identity.name == name { Ok(identity) } else { Err(AccessError::WrongPassword) };
+            return if identity.name == name {
+                Ok(identity)
+            } else {
+                Err(AccessError::WrongPassword)
+            };
         }
         let record = self.ledger.user(user).await?;
         let verifier = match &record {

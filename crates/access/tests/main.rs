@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use access::{Access, AccessError, Identity, NewToken, NewUser, Permission, Role};
+use base::Secret;
 use base::clock::{Clock, Clocks};
 use base::random::SeededRandomness;
-use base::Secret;
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger::Ledger;
 

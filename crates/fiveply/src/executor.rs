@@ -1,16 +1,24 @@
-//! Carries out the steps of a run: builds and tests through `transformation`, and remembers what
-//! became of each.
+//! Carries out the steps of a run, each through the crate that knows how, and remembers what became
+//! of each.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use base::{EnvironmentName, NodeId, RunId};
+use base::{EnvironmentName, ErrorKind, NodeId, RunId};
 use ledger::{Ledger, NewAttempt, StepStatus};
 use orchestration::{Executor, Outcome, Step};
 use project::{NodeKind, Project};
 use tokio_util::sync::CancellationToken;
 use transformation::{Audits, StepReport, Workshop};
+
+use crate::loader::Loader;
+
+/// Pause before another look at a node that another process works on; it doubles.
+const HELD_PAUSE: Duration = Duration::from_millis(200);
+/// Longest such pause.
+const HELD_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What became of each step, shared with the progress display.
 #[derive(Debug, Default)]
@@ -67,27 +75,46 @@ pub(crate) async fn record_skip(
     reports.add(report);
 }
 
-/// Builds models and seeds, runs tests.
-#[derive(Debug)]
-pub(crate) struct Builder {
+/// Carries out nodes of every kind.
+pub(crate) struct Carrier {
     pub(crate) workshop: Arc<Workshop>,
+    pub(crate) loader: Loader,
     pub(crate) project: Arc<Project>,
     pub(crate) ledger: Ledger,
     pub(crate) run: RunId,
     pub(crate) environment: EnvironmentName,
     pub(crate) reports: Arc<Reports>,
+    /// How long a step waits for another process that works on its node.
+    pub(crate) patience: Duration,
 }
 
-#[async_trait]
-impl Executor for Builder {
-    async fn execute(&self, step: &Step, cancel: &CancellationToken) -> Outcome {
+impl Carrier {
+    async fn carry_out(&self, step: &Step, cancel: &CancellationToken) -> StepReport {
         let kind = self.project.graph.node(&step.node).map(|node| node.kind);
-        let report = match kind {
+        match kind {
+            Some(NodeKind::Stream) => self.loader.load(&step.node, cancel).await,
             Some(NodeKind::Test) => self.workshop.test(&step.node, cancel).await,
             _ => {
                 let audits = Audits { gates: &step.gates, warnings: &step.warnings };
                 self.workshop.build(&step.node, audits, cancel).await
             }
+        }
+    }
+}
+
+#[async_trait]
+impl Executor for Carrier {
+    async fn execute(&self, step: &Step, cancel: &CancellationToken) -> Outcome {
+        let since = Instant::now();
+        let mut pause = HELD_PAUSE;
+        let report = loop {
+            let report = self.carry_out(step, cancel).await;
+            let held = report.error_kind == Some(ErrorKind::Held);
+            if !held || since.elapsed() >= self.patience || cancel.is_cancelled() {
+                break report;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(HELD_PAUSE_MAX);
         };
         let outcome = outcome_of(&report);
         self.reports.add(report);

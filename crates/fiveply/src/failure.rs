@@ -17,6 +17,7 @@ pub(crate) const USAGE: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: u8,
+    kind: ErrorKind,
     message: String,
     help: Option<String>,
     diagnostics: Vec<Diagnostic>,
@@ -25,7 +26,8 @@ pub(crate) struct Failure {
 impl Failure {
     /// The command or the project is wrong.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { code: USAGE, message: message.into(), help: None, diagnostics: Vec::new() }
+        let kind = ErrorKind::Project;
+        Self { code: USAGE, kind, message: message.into(), help: None, diagnostics: Vec::new() }
     }
 
     /// Something failed while working.
@@ -35,7 +37,7 @@ impl Failure {
             _ => NODE_FAILED,
         };
         let help = Some(kind.advice().to_owned());
-        Self { code, message: message.into(), help, diagnostics: Vec::new() }
+        Self { code, kind, message: message.into(), help, diagnostics: Vec::new() }
     }
 
     /// The project's files are wrong.
@@ -57,6 +59,25 @@ impl Failure {
     pub(crate) fn diagnostics(mut self, diagnostics: Vec<Diagnostic>) -> Self {
         self.diagnostics = diagnostics;
         self
+    }
+
+    /// What kind of thing went wrong.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What went wrong, in one line.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same, told at a door.
+    pub(crate) fn at_door(self) -> server::ServerError {
+        let refused = server::ServerError::refused(self.kind, self.message);
+        match self.help {
+            Some(help) => refused.with_help(help),
+            None => refused,
+        }
     }
 
     /// One JSON document on standard output.
@@ -128,6 +149,18 @@ impl From<transformation::TransformationError> for Failure {
             Some(help) => failure.help(help),
             None => failure,
         }
+    }
+}
+
+impl From<access::AccessError> for Failure {
+    fn from(error: access::AccessError) -> Self {
+        Self::work(error.kind(), error.to_string()).help(error.help())
+    }
+}
+
+impl From<server::ServerError> for Failure {
+    fn from(error: server::ServerError) -> Self {
+        Self::work(error.kind(), error.to_string()).help(error.help())
     }
 }
 

@@ -2,14 +2,19 @@
 //!
 //! Exit codes: 0 all good, 1 a node failed, 2 the command or the project is wrong.
 
+mod again;
 mod arguments;
 mod commands;
 mod console;
 mod draw;
 mod executor;
 mod failure;
+mod loader;
 mod progress;
+mod signals;
 mod summary;
+mod up;
+mod work;
 mod workplace;
 
 use std::process::ExitCode;
@@ -96,6 +101,10 @@ async fn dispatch(arguments: &Arguments, console: &Console) -> Result<ExitCode, 
         Command::Retry(retry) => commands::retry::run(common, retry, console).await,
         Command::Query(query) => commands::query::run(common, query, console).await,
         Command::Debug => commands::debug::run(common, console).await,
+        Command::Job { command } => commands::job::run(common, command, console).await,
+        Command::Token { command } => commands::token::run(common, command, console).await,
+        Command::User { command } => commands::user::run(common, command, console).await,
+        Command::Up(arguments) => up::run(common, arguments, console).await,
         Command::Completion { shell } => commands::completion::run(*shell, console),
     }
 }

@@ -14,11 +14,17 @@ use crate::executor::Reports;
 pub(crate) struct Progress {
     console: Console,
     reports: Arc<Reports>,
+    every_step: bool,
 }
 
 impl Progress {
     pub(crate) fn new(console: &Console, reports: Arc<Reports>) -> Self {
-        Self { console: console.clone(), reports }
+        Self { console: console.clone(), reports, every_step: true }
+    }
+
+    /// Shows only what did not go well: many runs share the console of a server.
+    pub(crate) fn of_trouble(console: &Console, reports: Arc<Reports>) -> Self {
+        Self { every_step: false, ..Self::new(console, reports) }
     }
 
     fn line(&self, report: &StepReport, number: &str) -> String {
@@ -68,6 +74,9 @@ fn numbered(index: usize, total: usize) -> String {
 
 impl Observer for Progress {
     fn started(&self, step: &Step, index: usize, total: usize) {
+        if !self.every_step {
+            return;
+        }
         let line = format!("{}  {}", numbered(index, total), step.node);
         self.console.start_live(step.node.as_str(), line);
     }
@@ -75,6 +84,10 @@ impl Observer for Progress {
     fn ended(&self, step: &Step, _result: &StepResult, index: usize, total: usize) {
         self.console.end_live(step.node.as_str());
         let Some(report) = self.reports.get(&step.node) else { return };
+        let stopped = matches!(report.status, StepStatus::Skipped | StepStatus::Cancelled);
+        if !self.every_step && (report.is_good() || stopped) {
+            return;
+        }
         self.console.say(&self.line(&report, &numbered(index, total)));
         let warned = report.status == StepStatus::Warned;
         let tested = report.tests.iter().all(|test| test.status == TestStatus::Passed);

@@ -59,6 +59,11 @@ impl Summary {
         self.status == RunStatus::Succeeded
     }
 
+    /// How the run ended.
+    pub(crate) fn status(&self) -> RunStatus {
+        self.status
+    }
+
     /// What was read and where it went, over all streams.
     pub(crate) fn loaded(&self) -> LoadAccount {
         let mut sum = LoadAccount::default();

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::clock::FixedClock;
-use base::system::{SystemFiles, SystemRandomness};
-use base::{Clocks, Diagnostic, EnvironmentName, Files, Randomness, SourceFile};
+use base::clock::{Anchor, RunningClock};
+use base::system::{SystemClock, SystemFiles, SystemRandomness};
+use base::{Clock, Clocks, Diagnostic, EnvironmentName, Files, Randomness, SourceFile};
+use chrono::{DateTime, Utc};
 use compute::{Dialect, Engine, EngineOptions};
 use ledger::Ledger;
-use project::{Project, ProjectOptions, yaml};
+use project::{Project, ProjectOptions, Settings, yaml};
 use serde_json::{Map, Value};
 use storage::Lake;
 use transformation::Tools;
@@ -75,7 +76,11 @@ pub(crate) fn read_project(
         environment: common.environment.clone(),
         ..ProjectOptions::default()
     };
-    Ok((project::open(&root, &options, &SystemFiles), root))
+    let mut opened = project::open(&root, &options, &SystemFiles);
+    if let Some(project) = &opened.project {
+        opened.diagnostics.extend(orchestration::check_jobs(project));
+    }
+    Ok((opened, root))
 }
 
 /// The project's folder: as given, or the nearest one upward.
@@ -114,8 +119,8 @@ fn read_vars(text: Option<&str>) -> Result<Map<String, Value>, Failure> {
     }
 }
 
-/// Everything a command works with.
-#[derive(Debug)]
+/// Everything a command works with. A clone shares it.
+#[derive(Clone, Debug)]
 pub(crate) struct Workplace {
     /// The project's folder.
     pub(crate) root: PathBuf,
@@ -133,6 +138,46 @@ pub(crate) struct Workplace {
     pub(crate) dialect: Dialect,
     /// Both clocks.
     pub(crate) clocks: Clocks,
+    /// The project's own clock, if it has one.
+    pub(crate) own_clock: Option<OwnClock>,
+}
+
+/// A project's own business clock: `clock:` in fiveply.yml.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnClock {
+    /// The key under which the ledger keeps it.
+    pub(crate) setting: String,
+    /// Where it stands first.
+    pub(crate) first: DateTime<Utc>,
+    /// Business seconds in a real second, while a server runs it.
+    pub(crate) speed: f64,
+    clock: Arc<RunningClock>,
+}
+
+impl OwnClock {
+    fn of(settings: &Settings) -> Option<Self> {
+        let first = settings.clock?;
+        let speed = settings.clock_speed;
+        let standing = Anchor::standing(first);
+        let clock = Arc::new(RunningClock::new(Arc::new(SystemClock), standing));
+        Some(Self { setting: format!("{first} x{speed}"), first, speed, clock })
+    }
+
+    /// Shows what a server shows that runs it now, or where the last one left it.
+    async fn follow(&self, ledger: &Ledger) -> Result<(), Failure> {
+        if let Some(known) = ledger.business_clock(&self.setting).await? {
+            let runs = known.runs(ledger.clocks().machine.now());
+            self.clock.set(if runs { known.anchor } else { Anchor::standing(known.last_shown()) });
+        }
+        Ok(())
+    }
+
+    /// Runs it on from where it stands, together with every other server.
+    pub(crate) async fn run(&self, ledger: &Ledger) -> Result<(), Failure> {
+        let anchor = ledger.run_business_clock(&self.setting, self.first, self.speed).await?;
+        self.clock.set(anchor);
+        Ok(())
+    }
 }
 
 impl Workplace {
@@ -145,13 +190,17 @@ impl Workplace {
         time_limit: Option<Duration>,
     ) -> Result<Self, Failure> {
         let OpenedProject { root, project } = opened;
-        let clocks = match project.settings.clock {
-            Some(now) => Clocks::with_business(Arc::new(FixedClock(now))),
+        let own_clock = OwnClock::of(&project.settings);
+        let clocks = match &own_clock {
+            Some(own) => Clocks::with_business(Arc::clone(&own.clock) as Arc<dyn Clock>),
             None => Clocks::system(),
         };
         let randomness: Arc<dyn Randomness> = Arc::new(SystemRandomness);
         let ledger_path = root.join(&project.settings.ledger);
         let ledger = Ledger::open(&ledger_path, clocks.clone(), Arc::clone(&randomness)).await?;
+        if let Some(own) = &own_clock {
+            own.follow(&ledger).await?;
+        }
         let warehouse = root.join(&project.settings.warehouse);
         let lake = Lake::local(&warehouse, clocks.clone(), randomness)?;
         let limits = &project.settings.limits;
@@ -166,7 +215,12 @@ impl Workplace {
         let engine = Engine::new(options)?;
         let dialect = project.dialect.parse::<Dialect>()?;
         let environment = project.environment.clone();
-        Ok(Self { root, project, ledger, lake, engine, environment, dialect, clocks })
+        Ok(Self { root, project, ledger, lake, engine, environment, dialect, clocks, own_clock })
+    }
+
+    /// The same place with a newer reading of the project's files.
+    pub(crate) fn with_project(&self, project: Arc<Project>) -> Self {
+        Self { project, ..self.clone() }
     }
 
     /// What a workshop is made of.

@@ -8,3 +8,4 @@ mod docs;
 mod fault;
 mod pages;
 mod tutorial;
+mod up;

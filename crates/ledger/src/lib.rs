@@ -28,9 +28,11 @@
 
 mod accounts;
 mod attempts;
+mod business_clocks;
 mod commit;
 mod committing;
 mod error;
+mod firings;
 mod health;
 mod identities;
 mod leases;
@@ -49,8 +51,10 @@ mod words;
 
 pub use accounts::{AccountFilter, AccountRecord};
 pub use attempts::{Attempt, AttemptEnd, AttemptRecord, NewAttempt, StepRecord, StepStatus};
+pub use business_clocks::ClockRecord;
 pub use commit::{Commit, Committed, LoadEntry, PositionMove, Swing};
 pub use error::{Fault, LedgerError};
+pub use firings::{FiringCause, FiringClaim, FiringEnd, FiringRecord, FiringStatus, NewFiring};
 pub use health::Health;
 pub use identities::{SessionRecord, TokenRecord, UserRecord};
 pub use leases::{Claim, Lease};

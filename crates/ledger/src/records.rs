@@ -30,6 +30,10 @@ impl Record {
         self.0.try_get(column).map_err(|error| unreadable(column, &error))
     }
 
+    pub(crate) fn real(&self, column: &str) -> Result<f64, LedgerError> {
+        self.0.try_get(column).map_err(|error| unreadable(column, &error))
+    }
+
     pub(crate) fn maybe_count(&self, column: &str) -> Result<Option<u64>, LedgerError> {
         let Some(number) = self.maybe_number(column)? else { return Ok(None) };
         u64::try_from(number).map(Some).map_err(|_| unreadable(column, &number))

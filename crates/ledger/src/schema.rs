@@ -292,7 +292,7 @@ CREATE TABLE firings (
     status TEXT NOT NULL,
     token INTEGER NOT NULL,
     tries INTEGER NOT NULL,
-    run TEXT,
+    takeovers INTEGER NOT NULL,
     message TEXT,
     machine TEXT,
     process INTEGER,
@@ -301,6 +301,8 @@ CREATE TABLE firings (
     not_before TEXT,
     business_started TEXT,
     business_finished TEXT,
+    machine_started TEXT,
+    machine_finished TEXT,
     PRIMARY KEY (environment, job, logical_time)
 ) STRICT;
 CREATE INDEX firings_by_status ON firings (environment, status);
@@ -311,10 +313,7 @@ CREATE TABLE business_clocks (
     business_at TEXT NOT NULL,
     machine_at TEXT NOT NULL,
     seen_at TEXT NOT NULL,
-    speed REAL NOT NULL,
-    machine TEXT NOT NULL,
-    process INTEGER NOT NULL,
-    process_started TEXT NOT NULL
+    speed REAL NOT NULL
 ) STRICT;
 ";
 

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Plan, Step};
+use crate::scheduler::Stops;
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +63,14 @@ pub struct DriveOptions {
 /// Carries the plan out and returns what became of each step.
 ///
 /// A step starts when all it waits for have succeeded; it is skipped when one of them did not.
-/// After `cancel`, running steps are asked to stop and the rest is skipped.
+/// After `stops.halt`, running steps come to their end and the rest is skipped; after
+/// `stops.cancel`, running steps are asked to stop as well.
 pub async fn drive(
     plan: &Plan,
     executor: Arc<dyn Executor>,
     observer: Arc<dyn Observer>,
     options: DriveOptions,
-    cancel: &CancellationToken,
+    stops: &Stops,
 ) -> BTreeMap<NodeId, StepResult> {
     assert!(options.concurrency > 0, "a run needs at least one step at a time");
     let mut drive = Drive {
@@ -77,7 +79,8 @@ pub async fn drive(
         waiting: plan.steps.clone(),
         running: JoinSet::new(),
         results: BTreeMap::new(),
-        stop: cancel.child_token(),
+        halt: stops.halt.clone(),
+        stop: stops.cancel.child_token(),
         executor,
         observer,
         options,
@@ -94,7 +97,7 @@ pub async fn drive(
             Some(Err(_)) => {}
             None if drive.waiting.is_empty() => return drive.results,
             None => assert!(
-                drive.stop.is_cancelled() || drive.failed_above().is_some(),
+                drive.is_ending() || drive.failed_above().is_some(),
                 "a plan is in graph order, so some waiting step can always start or be skipped"
             ),
         }
@@ -107,6 +110,7 @@ struct Drive {
     waiting: Vec<Step>,
     running: JoinSet<(Step, Outcome)>,
     results: BTreeMap<NodeId, StepResult>,
+    halt: CancellationToken,
     stop: CancellationToken,
     executor: Arc<dyn Executor>,
     observer: Arc<dyn Observer>,
@@ -114,6 +118,10 @@ struct Drive {
 }
 
 impl Drive {
+    fn is_ending(&self) -> bool {
+        self.halt.is_cancelled() || self.stop.is_cancelled()
+    }
+
     fn number(&self, node: &NodeId) -> usize {
         self.numbers.get(node).copied().unwrap_or(0)
     }
@@ -139,7 +147,7 @@ impl Drive {
 
     async fn skip_what_cannot_run(&mut self) {
         loop {
-            let stopped = self.stop.is_cancelled();
+            let stopped = self.is_ending();
             let position =
                 self.waiting.iter().position(|step| stopped || self.failure_above(step).is_some());
             let Some(position) = position else { return };
@@ -236,10 +244,10 @@ mod tests {
     async fn run(script: Scripted, fail_fast: bool) -> (BTreeMap<NodeId, StepResult>, Vec<String>) {
         let executor = Arc::new(script);
         let options = DriveOptions { concurrency: 2, fail_fast };
-        let cancel = CancellationToken::new();
+        let stops = Stops::default();
         let shared: Arc<dyn Executor> = Arc::clone(&executor) as Arc<dyn Executor>;
         let results =
-            drive(&chain_and_one_apart(), shared, Arc::new(Silent), options, &cancel).await;
+            drive(&chain_and_one_apart(), shared, Arc::new(Silent), options, &stops).await;
         assert!(executor.at_once_max.load(Ordering::SeqCst) <= 2);
         let skipped = executor.skipped.lock().expect("no test panics with it").clone();
         (results, skipped)

@@ -22,6 +22,9 @@ pub struct GraphView {
     pub tests: BTreeMap<NodeId, TestView>,
     /// Selected nodes that are carried out (not ephemeral models, not sources).
     pub selected: BTreeSet<NodeId>,
+    /// Those of them that publish as they go, such as streams: a test cannot hold them back, so
+    /// that it is a step of its own which whatever reads them waits for.
+    pub publish_at_once: BTreeSet<NodeId>,
     /// Whether tests run on the staged version of what they test (`build`) or as steps of their
     /// own (`test`, `build --no-audit`).
     pub audit: bool,
@@ -68,7 +71,10 @@ pub fn plan(view: &GraphView) -> Result<Plan, OrchestrationError> {
             steps.insert(node, new_step(node, after));
             continue;
         };
-        let host = after.iter().filter(|parent| steps.contains_key(parent));
+        let hosts = |parent: &&NodeId| {
+            steps.contains_key(*parent) && !view.publish_at_once.contains(*parent)
+        };
+        let host = after.iter().filter(hosts);
         let host = host.max_by_key(|parent| rank.get(parent).copied().unwrap_or(0)).cloned();
         match host.filter(|_| view.audit).and_then(|host| steps.get_mut(&host)) {
             Some(step) => {

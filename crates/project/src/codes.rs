@@ -1,6 +1,7 @@
 //! Every diagnostic code of this crate's files and graph, one line each. A code is never used for
 //! another meaning. E0001 to E0099 belong to the project's files and its graph, E0100 to E0149 to
-//! `ingest/*.yml`, `syncs/*.yml` and `features/*.yml`; E0300 to E0349 to Jinja.
+//! `ingest/*.yml`, `syncs/*.yml` and `features/*.yml`, E0150 to E0159 to `jobs/*.yml`; E0300 to
+//! E0349 to Jinja.
 
 macro_rules! codes {
     ($($name:ident = $code:literal, $meaning:literal;)*) => {
@@ -59,6 +60,9 @@ codes! {
     INGEST_FILE = "E0100", "A file in ingest/ does not describe a source.";
     SYNC_FILE = "E0120", "A file in syncs/ does not describe a sync.";
     FEATURE_FILE = "E0121", "A file in features/ does not describe features.";
+    JOB_TWICE = "E0150", "Two jobs have one name.";
+    JOB_SCHEDULE = "E0151", "A job's schedule or its time zone means no time.";
+    JOB_SELECTION = "E0152", "A job selects with words that fit nothing.";
     JINJA_SYNTAX = "E0300", "A template breaks Jinja's grammar.";
     JINJA_RENDER = "E0301", "A template fails while it renders.";
     JINJA_NAME = "E0302", "A template uses a macro, variable or function that does not exist.";

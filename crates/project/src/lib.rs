@@ -34,6 +34,7 @@ mod host;
 pub mod ingest;
 mod inject;
 pub mod jinja;
+pub mod jobs;
 pub mod manifest;
 mod naming;
 pub mod node;

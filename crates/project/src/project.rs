@@ -15,6 +15,7 @@ use crate::folder::{Documents, Folder};
 use crate::graph::Graph;
 use crate::ingest::{self, IngestSource};
 use crate::jinja::{self, MacroLibrary, Renderer};
+use crate::jobs::{self, Job};
 use crate::naming::Namer;
 use crate::options::ProjectOptions;
 use crate::package::{self, Package};
@@ -58,6 +59,8 @@ pub struct Project {
     pub semantics: Arc<Semantics>,
     /// The dashboards of `dashboards/`.
     pub dashboards: Vec<Dashboard>,
+    /// The jobs of `jobs/`.
+    pub jobs: Vec<Job>,
     /// `flags:` of dbt_project.yml.
     pub flags: Map<String, Json>,
     /// `query-comment:` of dbt_project.yml.
@@ -303,6 +306,7 @@ impl Opening<'_> {
         let texts = properties.iter().flat_map(|one| &one.semantic);
         let semantics = semantics::draft(texts, diagnostics);
         let dashboards = self.dashboards(&root.name, &renderer, diagnostics);
+        let jobs = jobs::read_all(read, diagnostics);
         let namer = Namer::new(&renderer, &ground.environment, &ground.target.schema);
         let inputs = Inputs {
             packages,
@@ -337,6 +341,7 @@ impl Opening<'_> {
             features,
             semantics: Arc::new(semantics),
             dashboards,
+            jobs,
             flags: root.flags.clone(),
             query_comment: root.query_comment.clone(),
             packages: packages.iter().map(|package| package.name().to_owned()).collect(),

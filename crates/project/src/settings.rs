@@ -17,8 +17,10 @@ pub struct Settings {
     pub warehouse: String,
     /// File of the ledger; relative to the project.
     pub ledger: String,
-    /// What the business clock shows, when it is fixed.
+    /// What the business clock shows, when the project sets it.
     pub clock: Option<DateTime<Utc>>,
+    /// Business seconds in a real second while a server runs the project's own clock.
+    pub clock_speed: f64,
     /// The environment used when nobody names one.
     pub environment: Option<String>,
     /// What is said about environments.
@@ -73,6 +75,7 @@ impl Default for Settings {
             warehouse: ".fiveply/warehouse".to_owned(),
             ledger: ".fiveply/ledger.db".to_owned(),
             clock: None,
+            clock_speed: 1.0,
             environment: None,
             environments: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -81,6 +84,9 @@ impl Default for Settings {
         }
     }
 }
+
+/// Business seconds in a real second, at most: an hour.
+const CLOCK_SPEED_MAX: f64 = 3_600.0;
 
 const DIALECTS: &[(&str, &str)] = &[
     ("duckdb", "duckdb"),
@@ -103,7 +109,9 @@ pub(crate) fn read(value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Settings
         settings.ledger = ledger;
     }
     settings.environment = fields.text("environment");
-    settings.clock = clock(&mut fields);
+    let (clock, speed) = clock(&mut fields);
+    settings.clock = clock;
+    settings.clock_speed = speed.unwrap_or(settings.clock_speed);
     settings.alerts = fields.value("alerts").map(Value::to_json);
     settings.environments = environments(&mut fields);
     settings.connections = connections(&mut fields);
@@ -112,22 +120,39 @@ pub(crate) fn read(value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Settings
     settings
 }
 
-fn clock(fields: &mut Fields<'_, '_>) -> Option<DateTime<Utc>> {
-    let value = fields.value("clock")?;
-    let (text, span) = if value.as_mapping().is_some() {
-        let mut clock = Fields::open(value, "\"clock\"", fields.diagnostics())?;
-        let now = clock.required_text("now");
-        let span = clock.value("now").map_or_else(|| value.span.clone(), |now| now.span.clone());
-        clock.finish();
-        (now?, span)
-    } else {
-        (fields.text("clock")?, value.span.clone())
+/// A moment, or a mapping of the moment and a speed.
+fn clock(fields: &mut Fields<'_, '_>) -> (Option<DateTime<Utc>>, Option<f64>) {
+    let Some(value) = fields.value("clock") else { return (None, None) };
+    if value.as_mapping().is_none() {
+        let text = fields.text("clock");
+        return (text.and_then(|text| moment(&text, &value.span, fields.diagnostics())), None);
+    }
+    let Some(mut clock) = Fields::open(value, "\"clock\"", fields.diagnostics()) else {
+        return (None, None);
     };
-    let time = parse_time(&text);
+    let now = clock.required_text("now");
+    let span = clock.value("now").map_or_else(|| value.span.clone(), |now| now.span.clone());
+    let speed_span = clock.value("speed").map(|speed| speed.span.clone());
+    let speed = clock.number("speed");
+    if let (Some(given), Some(span)) = (speed, speed_span)
+        && !(given > 0.0 && given <= CLOCK_SPEED_MAX)
+    {
+        let message = format!("\"speed\" of \"clock\" is {given}");
+        let problem = Diagnostic::error(codes::WRONG_VALUE, message).at(span, "");
+        let help = format!("Use a number above 0 and up to {CLOCK_SPEED_MAX}; 1 is real time.");
+        clock.diagnostics().push(problem.help(help));
+    }
+    let time = now.and_then(|text| moment(&text, &span, clock.diagnostics()));
+    clock.finish();
+    (time, speed.filter(|speed| *speed > 0.0 && *speed <= CLOCK_SPEED_MAX))
+}
+
+fn moment(text: &str, span: &Span, diagnostics: &mut Vec<Diagnostic>) -> Option<DateTime<Utc>> {
+    let time = parse_time(text);
     if time.is_none() {
         let message = format!("\"clock\" of fiveply.yml is \"{text}\", which is no time");
-        let problem = Diagnostic::error(codes::WRONG_VALUE, message).at(span, "");
-        fields.diagnostics().push(problem.help("Write it as 2026-05-22T06:00:00Z."));
+        let problem = Diagnostic::error(codes::WRONG_VALUE, message).at(span.clone(), "");
+        diagnostics.push(problem.help("Write it as 2026-05-22T06:00:00Z."));
     }
     time
 }

@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_taken_on_loopback() {
-        for own in ["localhost", "LOCALHOST:7070", "127.0.0.1:7070", "[::1]:7070", "a.localhost:1"] {
+        for own in ["localhost", "LOCALHOST:7070", "127.0.0.1:7070", "[::1]:7070", "a.localhost:1"]
+        {
             assert!(names_this_machine(own), "{own}");
         }
         for other in ["", "evil.example:7070", "127.0.0.1.evil.example", "10.0.0.1:7070", "[::2]"] {

@@ -68,5 +68,7 @@ pub(crate) fn router(platform: &SharedPlatform, address: SocketAddr) -> Router {
 
 async fn not_here(uri: axum::http::Uri) -> Response {
     let message = format!("there is nothing at \"{}\"", uri.path().escape_debug());
-    ServerError::not_found(message).with_help("/api/v1/openapi.json lists every route.").into_response()
+    ServerError::not_found(message)
+        .with_help("/api/v1/openapi.json lists every route.")
+        .into_response()
 }

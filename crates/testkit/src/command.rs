@@ -40,7 +40,7 @@ impl Fiveply {
         self
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.current_dir(&self.folder).args(arguments).stdin(Stdio::null());
         command.env_remove(KILL_VARIABLE).env("NO_COLOR", "1");

@@ -4,9 +4,13 @@
 mod command;
 mod fault;
 mod folder;
+mod http;
+mod server;
 mod state;
 
 pub use command::{Finished, Fiveply};
 pub use fault::{FaultReport, KillSuite, random_kills};
 pub use folder::Folder;
+pub use http::{Http, HttpAnswer};
+pub use server::Up;
 pub use state::{Depth, state};

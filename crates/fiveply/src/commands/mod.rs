@@ -4,12 +4,15 @@ pub(crate) mod compile;
 pub(crate) mod completion;
 pub(crate) mod debug;
 pub(crate) mod demo;
+pub(crate) mod job;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod parse;
 pub(crate) mod query;
 pub(crate) mod retry;
 pub(crate) mod run;
+pub(crate) mod token;
+pub(crate) mod user;
 
 use base::NodeId;
 use project::{Graph, NodeKind, Selection};
@@ -20,6 +23,8 @@ use crate::failure::Failure;
 /// A command that carries out nodes of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
+    /// Streams alone.
+    Load,
     /// Seeds alone.
     Seed,
     /// Models alone, without tests.
@@ -28,32 +33,46 @@ pub(crate) enum Verb {
     Test,
     /// Seeds, models and tests.
     Build,
+    /// Whatever a job does: streams, then seeds, models and tests, then what is handed on.
+    Job,
 }
 
 impl Verb {
     /// The command's name.
     pub(crate) fn word(self) -> &'static str {
         match self {
+            Self::Load => "load",
             Self::Seed => "seed",
             Self::Run => "run",
             Self::Test => "test",
             Self::Build => "build",
+            Self::Job => "job",
         }
     }
 
     /// The verb of a command's name.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        [Self::Seed, Self::Run, Self::Test, Self::Build].into_iter().find(|one| one.word() == word)
+        let all = [Self::Load, Self::Seed, Self::Run, Self::Test, Self::Build, Self::Job];
+        all.into_iter().find(|one| one.word() == word)
     }
 
     /// Whether the command carries out nodes of a kind.
     pub(crate) fn takes(self, kind: NodeKind) -> bool {
         match self {
+            Self::Load => kind == NodeKind::Stream,
             Self::Seed => kind == NodeKind::Seed,
             Self::Run => kind == NodeKind::Model,
             Self::Test => kind == NodeKind::Test,
             Self::Build => matches!(kind, NodeKind::Seed | NodeKind::Model | NodeKind::Test),
+            Self::Job => {
+                matches!(kind, NodeKind::Stream | NodeKind::Seed | NodeKind::Model | NodeKind::Test)
+            }
         }
+    }
+
+    /// Whether tests run on the staged version of what they test.
+    pub(crate) fn audits(self) -> bool {
+        matches!(self, Self::Build | Self::Job)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::commands::{Verb, load, run};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::summary::Summary;
+use crate::work;
 use crate::workplace::{self, Workplace};
 
 pub(crate) async fn run(
@@ -41,15 +42,15 @@ pub(crate) async fn run(
     let Some(verb) = Verb::from_word(&last.command) else {
         return Err(Failure::usage(format!("a run of `{}` cannot be retried", last.command)));
     };
-    let mut options = run::arguments_of(&last.arguments);
+    let mut options = work::arguments_of(&last.arguments);
     options.threads = arguments.threads;
     let graph = &place.project.graph;
     let selection: BTreeSet<NodeId> = last.selection.iter().cloned().collect();
-    let nodes = run::with_audits(graph, verb, options.no_audit, &selection, &again)?;
+    let nodes = work::with_audits(graph, verb, options.no_audit, &selection, &again)?;
     if nodes.is_empty() {
         // Tests that ran on the version of what they gate are no steps of their own.
         return nothing();
     }
-    let summary = run::carry_out(&place, verb, &options, &nodes, console).await?;
+    let summary = run::carry_out(&place, verb, &options, nodes, console).await?;
     summary.show(console)
 }

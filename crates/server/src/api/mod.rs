@@ -4,6 +4,7 @@ mod health;
 mod home;
 mod jobs;
 mod lineage;
+mod people;
 mod query;
 mod runs;
 mod session;
@@ -22,4 +23,5 @@ pub(crate) fn routes() -> Routes {
         .merge(runs::routes())
         .merge(jobs::routes())
         .merge(query::routes())
+        .merge(people::routes())
 }

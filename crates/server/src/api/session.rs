@@ -1,11 +1,11 @@
 //! Logging in and out with a browser.
 
 use access::{Identity, Permission, SESSION_HOURS};
+use axum::Extension;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::Extension;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::{Door, session_secret};

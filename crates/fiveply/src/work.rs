@@ -1,0 +1,297 @@
+//! One run from its beginning to its end, whoever asked for it: a command, a job or a door.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base::{NodeId, RunId};
+use ledger::{NewRun, RunCause, RunStatus, StepStatus};
+use orchestration::{DriveOptions, GraphView, Observer, Plan, Stops, TestView, drive, plan};
+use project::{Graph, NodeKind, TestSeverity};
+use transformation::{BuildOptions, StepReport, Workshop, hook_has_meaning};
+
+use crate::arguments::{Publish, RunArguments};
+use crate::commands::Verb;
+use crate::console::Console;
+use crate::executor::{Carrier, Reports};
+use crate::failure::Failure;
+use crate::loader::Loader;
+use crate::progress::Progress;
+use crate::summary::Summary;
+use crate::workplace::Workplace;
+
+/// A run to carry out.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// What is done.
+    pub(crate) verb: Verb,
+    /// The nodes, of which those are taken that the verb takes.
+    pub(crate) nodes: Vec<NodeId>,
+    /// How it is done.
+    pub(crate) options: RunArguments,
+    /// The words that the run is remembered by, so that `retry` can repeat it.
+    pub(crate) words: Vec<String>,
+    /// What started it, when nobody typed it.
+    pub(crate) cause: RunCause,
+    /// How long a step waits for another process that works on its node.
+    pub(crate) patience: Duration,
+}
+
+impl Order {
+    /// What a command asks for.
+    pub(crate) fn of_command(verb: Verb, nodes: Vec<NodeId>, options: &RunArguments) -> Self {
+        Self {
+            verb,
+            nodes,
+            words: words(options),
+            options: options.clone(),
+            cause: RunCause::default(),
+            patience: Duration::ZERO,
+        }
+    }
+}
+
+/// A run that the ledger knows and that has not begun its first step.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) run: RunId,
+    order: Order,
+    steps: Plan,
+    started: Instant,
+}
+
+/// Writes the run down; none when no node is to be carried out.
+///
+/// # Errors
+/// When nodes wait for each other, or the ledger cannot be written.
+pub(crate) async fn begin(
+    place: &Workplace,
+    order: Order,
+    console: &Console,
+) -> Result<Option<Begun>, Failure> {
+    let graph = &place.project.graph;
+    let started = Instant::now();
+    let chosen = takes(graph, order.verb, &order.nodes, console);
+    if chosen.is_empty() {
+        return Ok(None);
+    }
+    place.ledger.interrupt_abandoned_runs().await?;
+    let audit = order.verb.audits() && !order.options.no_audit;
+    let steps = plan(&view(graph, &chosen, audit))?;
+    let new = NewRun {
+        environment: place.environment.clone(),
+        command: order.verb.word().to_owned(),
+        arguments: order.words.clone(),
+        selection: chosen.iter().cloned().collect(),
+    };
+    let run = place.ledger.begin_caused_run(&new, &order.cause).await?;
+    Ok(Some(Begun { run, order, steps, started }))
+}
+
+impl Begun {
+    /// Carries the run out, showing its progress step by step.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written, or the tables of the run cannot be published; what
+    /// happens to nodes is in the summary.
+    pub(crate) async fn carry_out(
+        self,
+        place: &Workplace,
+        stops: &Stops,
+        console: &Console,
+    ) -> Result<Summary, Failure> {
+        let reports = Arc::new(Reports::default());
+        let progress = Arc::new(Progress::new(console, Arc::clone(&reports)));
+        self.carry_out_with(place, stops, console, reports, progress).await
+    }
+
+    /// Carries the run out, told of by somebody else.
+    ///
+    /// # Errors
+    /// As [`Begun::carry_out`].
+    pub(crate) async fn carry_out_with(
+        self,
+        place: &Workplace,
+        stops: &Stops,
+        console: &Console,
+        reports: Arc<Reports>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Summary, Failure> {
+        let publication = self.drive(place, stops, console, &reports, observer).await;
+        let (publication, all) = publication;
+        let fail_fast = self.order.options.fail_fast;
+        let ended_by_failure = fail_fast && all.iter().any(has_failed);
+        let status = status_of(&all, publication.is_err() || ended_by_failure);
+        place.ledger.finish_run(&self.run, status).await?;
+        publication?;
+        let verb = self.order.verb.word();
+        Ok(Summary::new(verb, place, self.run, status, all, self.started.elapsed()))
+    }
+
+    async fn drive(
+        &self,
+        place: &Workplace,
+        stops: &Stops,
+        console: &Console,
+        reports: &Arc<Reports>,
+        observer: Arc<dyn Observer>,
+    ) -> (Result<(), Failure>, Vec<StepReport>) {
+        let Order { verb, options: arguments, patience, .. } = &self.order;
+        let publish_at_end = arguments.publish == Publish::Run && verb.audits();
+        let options = BuildOptions { full_refresh: arguments.full_refresh, publish_at_end };
+        let workshop = Arc::new(Workshop::new(place.tools(), self.run.clone(), options));
+        let carrier = Carrier {
+            workshop: Arc::clone(&workshop),
+            loader: Loader::new(place, self.run.clone(), console),
+            project: Arc::clone(&place.project),
+            ledger: place.ledger.clone(),
+            run: self.run.clone(),
+            environment: place.environment.clone(),
+            reports: Arc::clone(reports),
+            patience: *patience,
+        };
+        let threads = arguments.threads.unwrap_or(place.project.target.threads as usize);
+        let options = DriveOptions { concurrency: threads.max(1), fail_fast: arguments.fail_fast };
+        let driven = drive(&self.steps, Arc::new(carrier), observer, options, stops);
+        place.ledger.hold_each(|| workshop.staged_leases(), driven).await;
+        let mut all = reports.all();
+        let publication = if publish_at_end { publish(&workshop, &mut all).await } else { Ok(()) };
+        (publication, all)
+    }
+}
+
+/// The selected nodes that the verb carries out; what it cannot is said once.
+fn takes(graph: &Graph, verb: Verb, nodes: &[NodeId], console: &Console) -> BTreeSet<NodeId> {
+    let mut chosen = BTreeSet::new();
+    let mut left_out: BTreeSet<&'static str> = BTreeSet::new();
+    for node in nodes.iter().filter_map(|id| graph.node(id)) {
+        let parents = node.depends_on.iter().filter_map(|id| graph.node(id));
+        let missing = parents.map(|parent| parent.kind).find(|kind| kind.is_unsupported());
+        match missing {
+            Some(kind) if node.kind == NodeKind::Test => {
+                left_out.insert(kind.word());
+            }
+            Some(_) | None if verb.takes(node.kind) && !node.is_ephemeral() => {
+                chosen.insert(node.id.clone());
+            }
+            Some(_) | None if verb == Verb::Build && node.kind.is_unsupported() => {
+                left_out.insert(node.kind.word());
+            }
+            Some(_) | None => {}
+        }
+    }
+    if !left_out.is_empty() && verb != Verb::Job {
+        let kinds: Vec<&str> = left_out.into_iter().collect();
+        console.complain(&format!("not carried out yet: {}", kinds.join(", ")));
+    }
+    let hooks = graph.nodes.values().filter(|node| node.kind == NodeKind::Operation);
+    let hooks = hooks.filter(|hook| hook_has_meaning(&hook.raw_sql));
+    for hook in hooks.filter(|_| !matches!(verb, Verb::Load | Verb::Job)) {
+        let sql = hook.raw_sql.trim();
+        console.complain(&format!("hook \"{}\" is not run yet: {sql}", hook.name));
+    }
+    chosen
+}
+
+fn view(graph: &Graph, chosen: &BTreeSet<NodeId>, audit: bool) -> GraphView {
+    let mut view = GraphView { selected: chosen.clone(), audit, ..GraphView::default() };
+    for (id, node) in &graph.nodes {
+        view.parents.insert(id.clone(), node.depends_on.clone());
+        if node.kind == NodeKind::Stream {
+            view.publish_at_once.insert(id.clone());
+        }
+        if let (NodeKind::Test, Some(test)) = (node.kind, &node.test) {
+            let gates = test.severity == TestSeverity::Error;
+            view.tests.insert(id.clone(), TestView { gates });
+        }
+    }
+    view
+}
+
+/// The options that a later `retry` needs.
+fn words(arguments: &RunArguments) -> Vec<String> {
+    let mut words = Vec::new();
+    if arguments.full_refresh {
+        words.push("--full-refresh".to_owned());
+    }
+    if arguments.fail_fast {
+        words.push("--fail-fast".to_owned());
+    }
+    if arguments.no_audit {
+        words.push("--no-audit".to_owned());
+    }
+    if arguments.publish == Publish::Run {
+        words.push("--publish=run".to_owned());
+    }
+    words
+}
+
+/// The options that [`words`] wrote down.
+pub(crate) fn arguments_of(words: &[String]) -> RunArguments {
+    let has = |word: &str| words.iter().any(|one| one == word);
+    RunArguments {
+        full_refresh: has("--full-refresh"),
+        fail_fast: has("--fail-fast"),
+        no_audit: has("--no-audit"),
+        publish: if has("--publish=run") { Publish::Run } else { Publish::Node },
+        ..RunArguments::default()
+    }
+}
+
+/// The steps of the last run's plan that a retry takes up again, with the tests that gate them.
+///
+/// # Errors
+/// When nodes wait for each other.
+pub(crate) fn with_audits(
+    graph: &Graph,
+    verb: Verb,
+    no_audit: bool,
+    selection: &BTreeSet<NodeId>,
+    again: &BTreeSet<NodeId>,
+) -> Result<Vec<NodeId>, Failure> {
+    let audit = verb.audits() && !no_audit;
+    let known: BTreeSet<NodeId> =
+        selection.iter().filter(|id| graph.node(id).is_some()).cloned().collect();
+    let mut nodes = BTreeSet::new();
+    for step in plan(&view(graph, &known, audit))?.steps {
+        if again.contains(&step.node) {
+            nodes.extend(step.gates);
+            nodes.extend(step.warnings);
+            nodes.insert(step.node);
+        }
+    }
+    Ok(graph.order().iter().filter(|id| nodes.contains(*id)).cloned().collect())
+}
+
+fn has_failed(report: &StepReport) -> bool {
+    report.status == StepStatus::Failed
+}
+
+fn status_of(reports: &[StepReport], failed: bool) -> RunStatus {
+    let cancelled = reports.iter().any(|report| report.status == StepStatus::Cancelled);
+    if cancelled && !failed {
+        RunStatus::Cancelled
+    } else if failed || reports.iter().any(|report| !report.is_good()) {
+        RunStatus::Failed
+    } else {
+        RunStatus::Succeeded
+    }
+}
+
+/// Points to all tables of the run, or to none.
+async fn publish(workshop: &Workshop, reports: &mut [StepReport]) -> Result<(), Failure> {
+    let failed = reports.iter().find(|report| !report.is_good());
+    if let Some(node) = failed.map(|report| report.node.clone()) {
+        workshop.withdraw_run(&format!("\"{node}\" did not succeed")).await?;
+        for report in reports.iter_mut().filter(|report| report.is_good()) {
+            report.status = StepStatus::Skipped;
+            report.message = Some(format!("not published: \"{node}\" did not succeed"));
+        }
+        return Ok(());
+    }
+    workshop.publish_run().await?;
+    for report in reports.iter_mut().filter(|report| report.table.is_some()) {
+        report.published = true;
+    }
+    Ok(())
+}
