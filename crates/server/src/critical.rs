@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+/// Milliseconds between the end of what a step waits for and its own beginning: after more, it
+/// waited for a free place besides.
+const HANDOVER_MS: i64 = 50;
+
 /// When a step ran, and which steps it waited for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -20,8 +24,8 @@ impl Span {
 }
 
 /// The places of the steps on the critical path: back from the last end, each time to what the
-/// step waited for longest. A step that waits for none and began late waited for a free place, so
-/// the last step that ended before it comes next.
+/// step waited for longest. A step that began well after its parents had ended waited for a free
+/// place, so the last step that ended before it comes next.
 pub(crate) fn path(steps: &[Span]) -> BTreeSet<usize> {
     let mut on_path = BTreeSet::new();
     let last = (0..steps.len()).filter(|at| steps[*at].end_ms.is_some());
@@ -31,12 +35,15 @@ pub(crate) fn path(steps: &[Span]) -> BTreeSet<usize> {
         if !on_path.insert(at) {
             break;
         }
-        let waited = steps[at].after.iter().copied();
-        let waited = waited.filter(|parent| steps[*parent].end_ms.is_some());
-        next = waited.max_by_key(|parent| steps[*parent].end_ms).or_else(|| {
-            let start = steps[at].start_ms?;
+        let start = steps[at].start_ms.unwrap_or(0);
+        let ended = |other: &usize| steps[*other].end_ms.is_some();
+        let parents = steps[at].after.iter().copied().filter(ended);
+        let parent = parents.max_by_key(|parent| steps[*parent].end_ms);
+        let at_once =
+            |parent: &usize| steps[*parent].end_ms.is_some_and(|end| end + HANDOVER_MS >= start);
+        next = parent.filter(at_once).or_else(|| {
             let before = |other: &usize| steps[*other].end_ms.is_some_and(|end| end <= start);
-            (0..steps.len()).filter(before).max_by_key(|other| steps[*other].end_ms)
+            (0..steps.len()).filter(before).max_by_key(|other| steps[*other].end_ms).or(parent)
         });
     }
     on_path
@@ -60,6 +67,8 @@ mod tests {
     fn a_step_that_waited_for_a_free_place_follows_the_one_that_gave_it() {
         let steps = [span(0, 30, &[]), span(0, 20, &[]), span(30, 90, &[])];
         assert_eq!(path(&steps), [0, 2].into());
+        let steps = [span(0, 100, &[]), span(0, 900, &[]), span(900, 950, &[0])];
+        assert_eq!(path(&steps), [1, 2].into(), "its parent had ended long before");
     }
 
     #[test]

@@ -5,7 +5,7 @@ import { closeBrackets, closeBracketsKeymap, autocompletion, completionKeymap } 
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { PostgreSQL, sql } from "@codemirror/lang-sql";
 import { HighlightStyle, bracketMatching, indentOnInput, syntaxHighlighting } from "@codemirror/language";
-import { Compartment, EditorState, Prec } from "@codemirror/state";
+import { Compartment, EditorState, Prec, type Transaction } from "@codemirror/state";
 import {
   EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers, placeholder,
 } from "@codemirror/view";
@@ -54,6 +54,24 @@ const colours = HighlightStyle.define([
   { tag: tags.special(tags.string), color: "var(--ink)" },
 ]);
 
+// Where typing replaces a selection, Chromium keeps the look of what was there by an inline style,
+// which the content security policy forbids; the editor replaces the text itself instead.
+const replaceSelection = EditorView.domEventHandlers({
+  beforeinput: (event, view) => {
+    const { from, to, empty } = view.state.selection.main;
+    const text = event.data;
+    if (event.inputType !== "insertText" || empty || text === null || view.composing) return false;
+    const insert = (): Transaction => view.state.update({
+      changes: { from, to, insert: text }, selection: { anchor: from + text.length },
+      userEvent: "input.type", scrollIntoView: true,
+    });
+    const handlers = view.state.facet(EditorView.inputHandler);
+    if (!handlers.some((handle) => handle(view, from, to, text, insert))) view.dispatch(insert());
+    event.preventDefault();
+    return true;
+  },
+});
+
 /** Opens the editor in a place. */
 export function openEditor(
   place: HTMLElement,
@@ -71,7 +89,7 @@ export function openEditor(
       extensions: [
         Prec.highest(keymap.of([run])),
         lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(),
-        closeBrackets(), autocompletion(), highlightActiveLine(),
+        closeBrackets(), replaceSelection, autocompletion(), highlightActiveLine(),
         syntaxHighlighting(colours), look, EditorView.lineWrapping,
         placeholder("select …"),
         EditorView.contentAttributes.of({ "aria-label": "SQL" }),

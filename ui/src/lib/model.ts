@@ -273,7 +273,7 @@ export interface IncidentEvent {
 
 export interface IncidentDetail {
   incident: Incident;
-  events: IncidentEvent[];
+  timeline: IncidentEvent[];
   diagnosis: Diagnosis | null;
 }
 
@@ -343,4 +343,76 @@ export interface Hop {
   built_at: string | null;
   broken: boolean;
   note: string | null;
+}
+
+export interface DashboardInfo {
+  name: string;
+  title: string;
+  description: string;
+  owner: string | null;
+  node: string;
+  path: string;
+  filters: DashboardFilter[];
+  tiles: TileInfo[];
+}
+
+export interface DashboardFilter {
+  name: string;
+  label: string;
+  type: "time" | "dimension";
+  dimension: string | null;
+  default: string[];
+}
+
+export interface TileInfo {
+  name: string;
+  title: string;
+  description: string;
+  type: "number" | "line" | "bar" | "area" | "table";
+  metrics: string[];
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  compare: string | null;
+}
+
+export interface TileColumn {
+  name: string;
+  label: string;
+  type: "number" | "date" | "time" | "text" | "boolean";
+  role: "metric" | "time" | "dimension" | null;
+  grain: string | null;
+  unit: string | null;
+  format: string | null;
+  decimals: number | null;
+}
+
+export interface TileData extends TileInfo {
+  node: string;
+  columns: TileColumn[];
+  rows: unknown[][];
+  truncated: boolean;
+  range: { from: string; to: string; label: string } | null;
+  comparison: {
+    type: string;
+    from: string;
+    to: string;
+    rows: unknown[][];
+    change_percent: number | null;
+  } | null;
+  not_filtered_by: string[];
+  freshness: {
+    as_of: string | null;
+    newest_row: string | null;
+    tables: { table: string; node: string | null; published_at: string | null; rows: number }[];
+  };
+  health: {
+    status: "unknown" | "passed" | "warned" | "failed";
+    tests: number;
+    problems: { node: string; table: string | null; status: string; failures: number | null;
+      message: string | null; owner: string | null }[];
+  };
+  sql: string | null;
+  error: { kind: string; message: string; help: string } | null;
 }

@@ -47,8 +47,19 @@ function tip(lines: Line[], look: Look): uPlot.Plugin {
   };
 }
 
+const DAY_SECONDS = 86_400;
+const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const months = new Intl.DateTimeFormat("en-GB", { month: "short", year: "numeric" });
+const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+function label(seconds: number, step: number): string {
+  const form = step < DAY_SECONDS ? hours : step < 28 * DAY_SECONDS ? days : months;
+  return form.format(new Date(seconds * 1000));
+}
+
 /** Draws; the answer takes the drawing away again. */
 export function draw(place: HTMLElement, x: number[], lines: Line[], look: Look): uPlot {
+  // The chart's own padding: the last label is centred under the last tick.
   const grid = { stroke: look.line, width: 1 };
   const font = "11px Inter, system-ui, sans-serif";
   const axis = { stroke: look.axis, font, ticks: { show: false }, gap: 6 };
@@ -56,12 +67,17 @@ export function draw(place: HTMLElement, x: number[], lines: Line[], look: Look)
     {
       width: look.width,
       height: look.height,
-      padding: [10, 8, 0, 0],
+      padding: [10, 22, 0, 0],
       plugins: [tip(lines, look)],
       cursor: { y: false, points: { size: 6 } },
       scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.08 : 1] } },
       axes: [
-        { ...axis, grid: { show: false } },
+        {
+          ...axis,
+          grid: { show: false },
+          space: 64,
+          values: (_, ticks, __, ___, step) => ticks.map((tick) => label(tick, step)),
+        },
         { ...axis, grid, size: 46, values: (_, ticks) => ticks.map((tick) => short.format(tick)) },
       ],
       series: [

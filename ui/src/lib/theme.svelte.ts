@@ -8,7 +8,14 @@ function stored(): Theme {
   return kept === "light" || kept === "dark" ? kept : "system";
 }
 
-export const theme = $state<{ chosen: Theme }>({ chosen: stored() });
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+
+export const theme = $state<{ chosen: Theme; systemDark: boolean }>({
+  chosen: stored(),
+  systemDark: systemIsDark.matches,
+});
+
+systemIsDark.addEventListener("change", () => (theme.systemDark = systemIsDark.matches));
 
 export function applyTheme(chosen: Theme): void {
   theme.chosen = chosen;
@@ -23,8 +30,6 @@ export function applyTheme(chosen: Theme): void {
 
 /** The other one of light and dark, seen from what is shown now. */
 export function flipTheme(): void {
-  const dark =
-    theme.chosen === "dark" ||
-    (theme.chosen === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
+  const dark = theme.chosen === "dark" || (theme.chosen === "system" && theme.systemDark);
   applyTheme(dark ? "light" : "dark");
 }
