@@ -416,3 +416,27 @@ export interface TileData extends TileInfo {
   sql: string | null;
   error: { kind: string; message: string; help: string } | null;
 }
+
+export interface PromiseState {
+  name: string;
+  node: string;
+  owner: string | null;
+  promise: string;
+  status: "kept" | "broken" | "budget_spent" | "unknown";
+  measured: string;
+  budget: { window_days: number; objective_percent: number; periods: number; allowed: number;
+    spent: number; left: number };
+  history: { start: string; good: boolean; measured: string }[];
+  file: string;
+}
+
+export interface ColumnPlace {
+  node: string;
+  column: string;
+}
+
+export interface ColumnWays {
+  columns: ColumnPlace[];
+  edges: { from: ColumnPlace; to: ColumnPlace; how: string }[];
+  unplanned: string[];
+}
