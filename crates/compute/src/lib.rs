@@ -33,12 +33,14 @@
 //! ```
 
 mod admission;
+mod anatomy;
 mod catalog;
 mod distinct;
 mod engine;
 pub mod error;
 mod fence;
 pub mod front;
+mod lineage;
 mod names;
 pub mod output;
 mod provider;
@@ -47,9 +49,11 @@ mod spans;
 mod stream;
 mod translate;
 
+pub use anatomy::{OperatorRows, Stretch};
 pub use catalog::{Catalog, ViewText};
 pub use engine::{Engine, EngineOptions};
 pub use error::QueryError;
 pub use front::Dialect;
+pub use lineage::{ColumnLineage, How, Lineage, Origin};
 pub use session::{Prepared, Session, SessionOptions};
 pub use stream::RowStream;

@@ -85,7 +85,17 @@ impl Prepared {
         self.inputs.clone()
     }
 
-    /// The plan, for lineage and for people who read plans.
+    pub(crate) fn plan(&self) -> &LogicalPlan {
+        &self.plan
+    }
+
+    /// Another plan over the same tables.
+    pub(crate) fn with_plan(&self, plan: LogicalPlan) -> Self {
+        let schema = without_metadata(plan.schema().as_arrow());
+        Self { plan, schema, ..self.clone() }
+    }
+
+    /// The plan, for people who read plans.
     pub fn plan_text(&self) -> String {
         self.plan.display_indent().to_string()
     }
@@ -147,6 +157,10 @@ impl Session {
     pub async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
         let prepared = self.prepare(sql).await?;
         self.stream(&prepared, CancellationToken::new()).await?.try_collect().await
+    }
+
+    pub(crate) fn engine_options(&self) -> &crate::EngineOptions {
+        self.scope.engine.options()
     }
 
     /// What the session sees.

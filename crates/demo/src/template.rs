@@ -26,6 +26,7 @@ files! {
     "ingest/crm.yml",
     "ingest/nps.yml",
     "ingest/support.yml",
+    "jobs/promises.yml",
     "models/groups.yml",
     "models/intermediate/int_signups_deduplicated.sql",
     "models/intermediate/properties.yml",

@@ -105,6 +105,10 @@ async fn dispatch(arguments: &Arguments, console: &Console) -> Result<ExitCode, 
         Command::Token { command } => commands::token::run(common, command, console).await,
         Command::User { command } => commands::user::run(common, command, console).await,
         Command::Up(arguments) => up::run(common, arguments, console).await,
+        Command::Diagnose(diagnose) => commands::diagnose::run(common, diagnose, console).await,
+        Command::Backfill(backfill) => commands::backfill::run(common, backfill, console).await,
+        Command::Incident(command) => commands::incident::run(common, command, console).await,
+        Command::Promise(command) => commands::incident::promise(common, command, console).await,
         Command::Completion { shell } => commands::completion::run(*shell, console),
     }
 }

@@ -1,6 +1,6 @@
 //! One run from its beginning to its end, whoever asked for it: a command, a job or a door.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use base::{NodeId, RunId};
 use ledger::{NewRun, RunCause, RunStatus, StepStatus};
 use orchestration::{DriveOptions, GraphView, Observer, Plan, Stops, TestView, drive, plan};
 use project::{Graph, NodeKind, TestSeverity};
-use transformation::{BuildOptions, StepReport, Workshop, hook_has_meaning};
+use transformation::{BackfillWindow, BuildOptions, StepReport, Workshop, hook_has_meaning};
 
 use crate::arguments::{Publish, RunArguments};
 use crate::commands::Verb;
@@ -35,6 +35,8 @@ pub(crate) struct Order {
     pub(crate) cause: RunCause,
     /// How long a step waits for another process that works on its node.
     pub(crate) patience: Duration,
+    /// Stretches of time that incremental models make anew.
+    pub(crate) backfill: BTreeMap<NodeId, BackfillWindow>,
 }
 
 impl Order {
@@ -47,6 +49,7 @@ impl Order {
             options: options.clone(),
             cause: RunCause::default(),
             patience: Duration::ZERO,
+            backfill: BTreeMap::new(),
         }
     }
 }
@@ -80,7 +83,8 @@ pub(crate) async fn begin(
     let steps = plan(&view(graph, &chosen, audit))?;
     let new = NewRun {
         environment: place.environment.clone(),
-        command: order.verb.word().to_owned(),
+        // Without its days a backfill cannot be taken up again by `retry`.
+        command: if order.backfill.is_empty() { order.verb.word() } else { "backfill" }.to_owned(),
         arguments: order.words.clone(),
         selection: chosen.iter().cloned().collect(),
     };
@@ -139,7 +143,8 @@ impl Begun {
         let Order { verb, options: arguments, patience, .. } = &self.order;
         let publish_at_end = arguments.publish == Publish::Run && verb.audits();
         let options = BuildOptions { full_refresh: arguments.full_refresh, publish_at_end };
-        let workshop = Arc::new(Workshop::new(place.tools(), self.run.clone(), options));
+        let workshop = Workshop::new(place.tools(), self.run.clone(), options);
+        let workshop = Arc::new(workshop.with_backfill(self.order.backfill.clone()));
         let carrier = Carrier {
             workshop: Arc::clone(&workshop),
             loader: Loader::new(place, self.run.clone(), console),

@@ -2,7 +2,7 @@
 //! rejects, or explained; and what was planted is found where it was planted.
 
 mod books;
-mod company;
+pub(crate) mod company;
 
 use std::collections::BTreeMap;
 

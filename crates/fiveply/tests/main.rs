@@ -4,8 +4,11 @@
 mod accounts;
 mod bad_input;
 mod behaviour;
+mod diagnose;
 mod docs;
 mod fault;
 mod pages;
 mod tutorial;
 mod up;
+mod unseen;
+mod watching;

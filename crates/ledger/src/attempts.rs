@@ -251,7 +251,7 @@ fn read_end(record: &Record) -> Result<AttemptEnd, LedgerError> {
     })
 }
 
-fn read_attempt(record: &Record) -> Result<AttemptRecord, LedgerError> {
+pub(crate) fn read_attempt(record: &Record) -> Result<AttemptRecord, LedgerError> {
     Ok(AttemptRecord {
         attempt: Attempt {
             run: RunId::new(record.text("run")?),

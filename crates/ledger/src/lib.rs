@@ -35,7 +35,9 @@ mod error;
 mod firings;
 mod health;
 mod identities;
+mod incidents;
 mod leases;
+mod node_history;
 mod open;
 mod pointers;
 mod positions;
@@ -57,6 +59,10 @@ pub use error::{Fault, LedgerError};
 pub use firings::{FiringCause, FiringClaim, FiringEnd, FiringRecord, FiringStatus, NewFiring};
 pub use health::Health;
 pub use identities::{SessionRecord, TokenRecord, UserRecord};
+pub use incidents::{
+    AlertStatus, ClaimedAlert, IncidentEvent, IncidentKind, IncidentRecord, IncidentSeverity,
+    IncidentStatus, NewIncident,
+};
 pub use leases::{Claim, Lease};
 pub use open::Ledger;
 pub use pointers::{Pointer, PointerKind};

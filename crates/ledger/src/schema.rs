@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS ledger_migrations (
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "pointers, runs, accounts and leases", sql: FIRST },
     Migration { version: 2, name: "users, tokens, sessions and firings", sql: DOORS },
+    Migration { version: 3, name: "incidents and alerts", sql: crate::incidents::INCIDENTS },
 ];
 
 /// The newest layout this program knows.

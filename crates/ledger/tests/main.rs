@@ -5,6 +5,7 @@
 
 mod commits;
 mod equations;
+mod incidents;
 mod leases;
 mod opening;
 mod processes;

@@ -18,6 +18,7 @@ mod load;
 mod rejects;
 mod rest;
 mod schema;
+mod webhook;
 
 pub use error::MovementError;
 pub use load::{
@@ -26,3 +27,4 @@ pub use load::{
 };
 pub use rejects::REJECT_SOURCE_BYTES_MAX;
 pub use schema::{FILE_COLUMN, LINE_COLUMN, LOADED_COLUMN};
+pub use webhook::post_message;

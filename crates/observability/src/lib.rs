@@ -2,3 +2,31 @@
 //! budgets, incidents, and the diagnosis that walks from a number back to its source.
 //!
 //! This crate never runs a step. Read `orchestration` next.
+
+mod budget;
+mod case;
+mod clock_column;
+mod count;
+mod diagnose;
+pub mod diagnosis;
+mod drift;
+mod dropped;
+mod duplicates;
+mod error;
+mod model_hop;
+pub mod promise;
+mod scene;
+mod shift;
+mod stream_hop;
+mod verdict;
+mod watch;
+mod words;
+
+pub use budget::promises;
+pub use clock_column::time_columns_below;
+pub use diagnose::{Question, diagnose, question};
+pub use diagnosis::Diagnosis;
+pub use error::ObservabilityError;
+pub use promise::PromiseState;
+pub use verdict::figure;
+pub use watch::{IncidentStory, Watched, Watcher, incident_story};

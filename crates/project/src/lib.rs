@@ -43,6 +43,7 @@ mod package;
 mod profile;
 mod project;
 mod project_file;
+pub mod promises;
 mod properties;
 mod python;
 mod resolve;

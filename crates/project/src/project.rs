@@ -21,6 +21,7 @@ use crate::options::ProjectOptions;
 use crate::package::{self, Package};
 use crate::profile::{self, Target};
 use crate::project_file;
+use crate::promises::{self, Promise};
 use crate::properties::Properties;
 use crate::semantics::{self, Semantics};
 use crate::settings::{self, Settings};
@@ -61,6 +62,8 @@ pub struct Project {
     pub dashboards: Vec<Dashboard>,
     /// The jobs of `jobs/`.
     pub jobs: Vec<Job>,
+    /// The promises of `jobs/`.
+    pub promises: Vec<Promise>,
     /// `flags:` of dbt_project.yml.
     pub flags: Map<String, Json>,
     /// `query-comment:` of dbt_project.yml.
@@ -307,6 +310,7 @@ impl Opening<'_> {
         let semantics = semantics::draft(texts, diagnostics);
         let dashboards = self.dashboards(&root.name, &renderer, diagnostics);
         let jobs = jobs::read_all(read, diagnostics);
+        let promises = self.promises(&root.name, &renderer, diagnostics);
         let namer = Namer::new(&renderer, &ground.environment, &ground.target.schema);
         let inputs = Inputs {
             packages,
@@ -323,6 +327,7 @@ impl Opening<'_> {
         let nodes = assemble::nodes(&inputs, diagnostics);
         let graph = resolve::graph(&root.name, nodes, &namer, diagnostics);
         let semantics = semantics.finish(&graph, diagnostics);
+        promises::check(&graph, &promises, diagnostics);
         report_unsupported(&graph, diagnostics);
         report_unused_paths(&packages[0], &graph, diagnostics);
         self.report_unread(diagnostics);
@@ -342,6 +347,7 @@ impl Opening<'_> {
             semantics: Arc::new(semantics),
             dashboards,
             jobs,
+            promises,
             flags: root.flags.clone(),
             query_comment: root.query_comment.clone(),
             packages: packages.iter().map(|package| package.name().to_owned()).collect(),
@@ -382,6 +388,7 @@ impl Opening<'_> {
     }
 
     fn dashboards(
+    fn promises(
         &self,
         package: &str,
         renderer: &Renderer,
@@ -402,6 +409,23 @@ impl Opening<'_> {
             dashboards.extend(dashboard::read(package, &file, &value, diagnostics));
         }
         dashboards
+    ) -> Vec<Promise> {
+        let mut found = Vec::new();
+        if !self.folder.exists("jobs") {
+            return found;
+        }
+        // What is wrong with the files themselves is said where their jobs are read.
+        let mut unheard = Vec::new();
+        for one in self.folder.list("", "jobs", &mut unheard) {
+            if !one.has_extension(&["yml", "yaml"]) {
+                continue;
+            }
+            let Some(file) = self.folder.read(&one.path, &mut unheard) else { continue };
+            let Some(mut value) = yaml::read(&file, &mut unheard) else { continue };
+            templates::render(&mut value, renderer, package, &[], Severity::Error, &mut unheard);
+            promises::read(&file, &value, &mut found, diagnostics);
+        }
+        found
     }
 
     /// Files that dbt reads and this product does not yet.

@@ -4,6 +4,7 @@
 //! This crate talks to nobody outside. Read `orchestration` next, which decides what runs when.
 
 mod audit;
+mod backfill;
 mod compile;
 mod csv_table;
 mod error;
@@ -19,6 +20,7 @@ mod step;
 mod threshold;
 mod workshop;
 
+pub use backfill::BackfillWindow;
 pub use compile::CompiledNode;
 pub use error::TransformationError;
 pub use hook::hook_has_meaning;

@@ -47,11 +47,13 @@ impl Workshop {
             // A strategy that is not there is refused at once, not by the second run.
             incremental::mode_of(node)?;
         }
-        let full_refresh = self.options.full_refresh;
+        let backfill = self.backfill.get(&node.id).filter(|_| incremental);
+        let full_refresh = self.options.full_refresh || backfill.is_some();
         hook::refuse(node, &self.hooks(node, &session, full_refresh).await?)?;
         let compiled = self.compile(node, &session, full_refresh).await?;
-        let prepared =
-            session.prepare(&compiled.sql).await.map_err(|error| compiled.query_error(error))?;
+        let within = backfill.map(|window| window.within(node, &compiled.sql)).transpose()?;
+        let sql = within.as_ref().unwrap_or(&compiled.sql);
+        let prepared = session.prepare(sql).await.map_err(|error| compiled.query_error(error))?;
         match &node.config.materialized {
             Materialization::View => {
                 self.stage_view(node, &table, making, &compiled, &prepared, &before).await

@@ -11,6 +11,7 @@ use project::Project;
 use storage::Lake;
 
 use crate::TransformationError;
+use crate::backfill::BackfillWindow;
 use crate::staged::StagedNode;
 
 /// How nodes of a run are built.
@@ -34,6 +35,7 @@ pub struct Workshop {
     pub(crate) dialect: Dialect,
     pub(crate) run: RunId,
     pub(crate) options: BuildOptions,
+    pub(crate) backfill: BTreeMap<NodeId, BackfillWindow>,
     /// The one commit of a run that publishes at its end, announced in each version's own files.
     pub(crate) run_commit: Option<CommitId>,
     pub(crate) staged: Mutex<Vec<StagedNode>>,
@@ -74,9 +76,18 @@ impl Workshop {
             dialect,
             run,
             options,
+            backfill: BTreeMap::new(),
             run_commit,
             staged,
         }
+    }
+
+    /// Makes rows of a stretch of time anew in these incremental models, from all rows that their
+    /// inputs hold; the rest of each table stays.
+    #[must_use]
+    pub fn with_backfill(mut self, windows: BTreeMap<NodeId, BackfillWindow>) -> Self {
+        self.backfill = windows;
+        self
     }
 
     /// The environment as it is now, with the run's own staged versions in place of what they

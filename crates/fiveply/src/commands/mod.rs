@@ -1,10 +1,13 @@
 //! The commands, one module each.
 
+pub(crate) mod backfill;
 pub(crate) mod compile;
 pub(crate) mod completion;
 pub(crate) mod debug;
 pub(crate) mod demo;
 pub(crate) mod job;
+pub(crate) mod diagnose;
+pub(crate) mod incident;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod parse;

@@ -1,6 +1,7 @@
 //! `fiveply up`: scheduler, web UI, HTTP API and SQL endpoint of a project, in one process.
 
 mod doors;
+mod lookout;
 mod reload;
 mod runner;
 
@@ -161,6 +162,8 @@ impl Up {
         }
         let watcher = reload::Watcher::new(&place, &common, vendors.variables(), &console);
         tasks.spawn(watcher.run(platform.loaded.clone(), stops.halt.clone()));
+        let (loaded, halt) = (platform.loaded.clone(), stops.halt.clone());
+        tasks.spawn(lookout::look_out(place.tools(), loaded, halt));
         let http = doors.http;
         let closing = stops.halt.clone();
         let http = server::serve(platform, http, HttpOptions::default(), closing);

@@ -1,0 +1,182 @@
+//! `fiveply diagnose` against what was planted, and silence where nothing was.
+
+use demo::{Incident, Planted};
+use serde_json::Value;
+
+use crate::accounts::company::Company;
+
+/// Seeds of each incident and of the undisturbed companies.
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
+
+/// The size of the companies: the smallest that shows the incidents, or the default one.
+fn scale() -> &'static str {
+    if full() { "1" } else { "0.001" }
+}
+
+fn full() -> bool {
+    std::env::var_os("FIVEPLY_FULL").is_some()
+}
+
+/// All seeds in a full run, else a few; which ones differs from incident to incident, so that
+/// together they are many.
+fn seeds(first: u64) -> Vec<u64> {
+    if full() { SEEDS.collect() } else { vec![first, first + 1] }
+}
+
+fn diagnose(company: &Company, name: &str, day: &str) -> Value {
+    let arguments = ["diagnose", name, "--on", day, "--output", "json"];
+    let finished = company.fiveply.run(&arguments).unwrap();
+    assert_eq!(finished.code, Some(0), "{}\n{}", finished.stdout, finished.stderr);
+    serde_json::from_str(&finished.stdout).unwrap()
+}
+
+fn planted(company: &Company, incident: Incident) -> Vec<Planted> {
+    let planted = company.truth().planted.into_iter();
+    planted.filter(|one| one.incident == incident).collect()
+}
+
+/// The finding is the planted one: the hop, the rows and whose it is.
+fn assert_found(diagnosis: &Value, planted: &Planted, kind: &str) {
+    assert_eq!(diagnosis["verdict"], "explained", "{diagnosis:#}");
+    let finding = &diagnosis["findings"][0];
+    assert_eq!(finding["kind"], kind, "{diagnosis:#}");
+    assert_eq!(finding["node"], planted.hop.as_str(), "{diagnosis:#}");
+    assert_eq!(finding["rows"], planted.rows, "{diagnosis:#}");
+    assert_eq!(finding["owner"], planted.owner.as_str(), "{diagnosis:#}");
+    assert!(finding["run"].is_string(), "{diagnosis:#}");
+    assert_eq!(diagnosis["findings"].as_array().unwrap().len(), 1, "{diagnosis:#}");
+    assert_eq!(diagnosis["limits"], Value::Array(Vec::new()), "{diagnosis:#}");
+}
+
+#[test]
+fn w1_is_found_taken_apart_and_mended_by_the_printed_command() {
+    for seed in seeds(1) {
+        let company = Company::new(seed, scale());
+        company.good_demo(&["--incident", "w1"]);
+        let truth = company.truth();
+        let planted = planted(&company, Incident::W1).pop().unwrap();
+        let day = planted.day.to_string();
+        let diagnosis = diagnose(&company, "signups_daily", &day);
+        assert_found(&diagnosis, &planted, "late_rows_dropped");
+        let number = &diagnosis["number"];
+        let happened = truth.signups_per_day[&planted.day];
+        assert_eq!(number["complete"], happened as f64);
+        assert_eq!(number["actual"], (happened - planted.rows) as f64);
+        let shares = diagnosis["shares"].as_array().unwrap();
+        assert_eq!(shares[0]["kind"], "real");
+        assert_eq!(shares[1]["kind"], "gap");
+        assert_eq!(shares[1]["amount"], -(planted.rows as f64));
+        let parts: f64 = shares.iter().map(|share| share["amount"].as_f64().unwrap()).sum();
+        let change = number["actual"].as_f64().unwrap() - number["usual"].as_f64().unwrap();
+        assert!((parts - change).abs() < 1e-9, "{diagnosis:#}");
+        let finding = &diagnosis["findings"][0];
+        assert!(finding["at"].as_str().unwrap().starts_with("2026-05-22T18:11"), "{finding:#}");
+        let timeline = finding["timeline"].as_array().unwrap();
+        let failed = timeline.iter().filter(|one| one["what"].as_str().unwrap().contains("failed"));
+        assert_eq!(failed.count(), 4, "14:03 and three retries: {finding:#}");
+        if full() {
+            let headline = diagnosis["headline"].as_str().unwrap();
+            assert!(headline.contains("18% below"), "{headline}");
+            assert!(headline.contains("2% is real, 16% is a gap"), "{headline}");
+        }
+        let mend = finding["mend"]["command"].as_str().unwrap().to_owned();
+        let words: Vec<&str> = mend.split_whitespace().skip(1).collect();
+        company.fiveply.good(&words).unwrap();
+        let mended = diagnose(&company, "signups_daily", &day);
+        assert_eq!(mended["verdict"], "mended", "{mended:#}");
+        assert_eq!(mended["number"]["actual"], happened as f64);
+        let finding = &mended["findings"][0];
+        assert_eq!(finding["node"], planted.hop.as_str());
+        assert_eq!(finding["mended"]["rows"], planted.rows);
+        assert!(finding["mended"]["run"].is_string(), "{mended:#}");
+    }
+}
+
+#[test]
+fn w5_names_the_renamed_column_its_readers_and_the_line_that_maps_it() {
+    for seed in seeds(3) {
+        let company = Company::new(seed, scale());
+        company.demo(&["--incident", "w5"]);
+        for planted in planted(&company, Incident::W5) {
+            let diagnosis = diagnose(&company, "marketing_attribution", &planted.day.to_string());
+            assert_found_drift(&diagnosis, &planted);
+        }
+    }
+}
+
+fn assert_found_drift(diagnosis: &Value, planted: &Planted) {
+    assert_eq!(diagnosis["verdict"], "explained", "{diagnosis:#}");
+    let finding = &diagnosis["findings"][0];
+    assert_eq!(finding["kind"], "column_renamed", "{diagnosis:#}");
+    assert_eq!(finding["node"], planted.hop.as_str());
+    assert_eq!(finding["rows"], planted.rows, "{diagnosis:#}");
+    assert_eq!(finding["owner"], planted.owner.as_str());
+    assert_eq!(finding["mend"]["edit"]["line"], "rename: {Lead_Source__c: LeadSource}");
+    assert_eq!(finding["mend"]["edit"]["file"], "ingest/crm.yml");
+    let readers: Vec<String> = finding["readers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let column = one["column"].as_str().unwrap_or_default();
+            format!("{} {column}", one["node"].as_str().unwrap())
+        })
+        .collect();
+    for reader in [
+        "model.fiveply_demo.stg_crm__opportunities lead_source",
+        "model.fiveply_demo.fact_salesforce_opportunities lead_source",
+        "model.fiveply_demo.marketing_attribution lead_source",
+    ] {
+        assert!(readers.contains(&reader.to_owned()), "{readers:?}");
+    }
+    let held = &finding["held_back"][0];
+    assert_eq!(held["node"], "model.fiveply_demo.marketing_attribution", "{diagnosis:#}");
+    assert_eq!(held["owner"], "Growth");
+}
+
+#[test]
+fn w6_tells_how_many_rows_came_twice_and_what_is_held_back() {
+    for seed in seeds(5) {
+        let company = Company::new(seed, scale());
+        company.demo(&["--incident", "w6"]);
+        for planted in planted(&company, Incident::W6) {
+            let diagnosis = diagnose(&company, "fact_support_tickets", &planted.day.to_string());
+            assert_found(&diagnosis, &planted, "duplicates_delivered");
+            let held: Vec<&str> = diagnosis["findings"][0]["held_back"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| one["node"].as_str().unwrap())
+                .collect();
+            assert!(held.contains(&"model.fiveply_demo.fact_support_tickets"), "{held:?}");
+            assert!(held.contains(&"model.fiveply_demo.feature_churn_user_daily"), "{held:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_wrong_where_nothing_was_planted() {
+    for seed in seeds(7) {
+        let company = Company::new(seed, scale());
+        company.good_demo(&[]);
+        let tables = if full() {
+            vec![
+                "signups_daily",
+                "fact_support_tickets",
+                "marketing_attribution",
+                "revenue_daily",
+                "fact_user_events",
+                "dim_accounts",
+            ]
+        } else {
+            vec!["signups_daily", "fact_support_tickets", "marketing_attribution"]
+        };
+        for table in tables {
+            let diagnosis = diagnose(&company, table, "2026-05-22");
+            assert_eq!(diagnosis["verdict"], "nothing_wrong", "{table}: {diagnosis:#}");
+            let headline = diagnosis["headline"].as_str().unwrap();
+            assert!(headline.starts_with("nothing is wrong"), "{headline}");
+            assert_eq!(diagnosis["findings"], Value::Array(Vec::new()), "{table}");
+        }
+    }
+}
