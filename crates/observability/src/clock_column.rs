@@ -49,7 +49,8 @@ pub(crate) fn time_columns(
     if let Some(wanted) = wanted {
         names.insert(target.clone(), wanted.to_owned());
     }
-    for id in scene.nodes.iter().rev() {
+    let above = scene.graph().ancestors(target, None);
+    for id in scene.nodes.iter().rev().filter(|id| *id == target || above.contains(*id)) {
         let Some(column) = names.get(id).cloned().or_else(|| own_choice(scene, id)) else {
             continue;
         };

@@ -174,11 +174,10 @@ fn gather(case: &mut Case) {
             continue;
         }
         let above = case.scene.graph().ancestors(&symptom.node, None);
-        let cause = case.findings.iter().any(|cause| {
-            let before = cause.at.zip(symptom.at).is_none_or(|(cause, at)| cause <= at)
-                || symptom.kind == FindingKind::Stale;
-            causes.contains(&cause.kind) && above.contains(&cause.node) && before
-        });
+        let cause = case
+            .findings
+            .iter()
+            .any(|cause| causes.contains(&cause.kind) && above.contains(&cause.node));
         if cause {
             explained.insert(place);
         }

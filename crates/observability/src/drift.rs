@@ -95,9 +95,9 @@ async fn renamed(
             continue;
         }
         let sql = format!(
-            "select count(*) as n, sum(case when held then 1 else 0 end) as both from (select \
-             exists (select 1 from {t} as b where b.{old} = a.v) as held from (select distinct \
-             {new} as v from {t} where {new} is not null) as a) as q",
+            "select count(*) as n, count(b.v) as both from (select distinct {new} as v from {t} \
+             where {new} is not null) as a left join (select distinct {old} as v from {t} where \
+             {old} is not null) as b on a.v = b.v",
             t = quoted(table)
         );
         let rows = case.scene.rows(&case.scene.published, &sql).await?;

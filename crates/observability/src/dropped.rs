@@ -13,7 +13,7 @@ use crate::case::{Case, HISTORY_MAX};
 use crate::clock_column::{TimeColumn, origins};
 use crate::count::{count, midnight};
 use crate::diagnosis::{FindingKind, Mend, Mended, Moment};
-use crate::model_hop::{location_before, short, shown};
+use crate::model_hop::{short, shown};
 use crate::scene::{moment, name, quoted, time as time_of, whole};
 
 /// Versions that are looked through for the one that mended a day.
@@ -58,7 +58,13 @@ pub(crate) async fn look_for_mended(
     versions: &[TableVersion],
 ) -> Result<(), ObservabilityError> {
     let Some(arrived) = last_arrival(case, id).await? else { return Ok(()) };
-    let Some(first) = versions.iter().position(|one| one.business_time >= arrived) else {
+    // The version that readers saw after the first run that could have seen all rows. Ids of runs
+    // sort by time; a run that found nothing to add left the version before in place.
+    let Some(passed) = passed_by(case, id, arrived).await? else { return Ok(()) };
+    let Some(first) = versions
+        .iter()
+        .rposition(|one| one.run.as_ref().is_some_and(|run| *run <= passed.attempt.run))
+    else {
         return Ok(());
     };
     let later = &versions[first..];
@@ -134,16 +140,17 @@ async fn tell(
     let arrivals = arrivals(case, id, &keys, &missing).await?;
     if let Some(arrival) = arrivals.first() {
         let run = passed_by(case, id, arrival.at).await?;
-        let made = run.as_ref().and_then(|attempt| {
-            versions.iter().find(|one| one.run.as_ref() == Some(&attempt.attempt.run))
-        });
         if let Some(attempt) = &run {
             finding.run = Some(attempt.attempt.run.clone());
             finding.attempt = Some(attempt.attempt.number);
             finding.at = Some(attempt.business_started);
         }
-        let watermark = match made.and_then(|made| location_before(versions, made)) {
-            Some(before) => newest(case, id, &time, before).await?,
+        let before = run.as_ref().and_then(|attempt| {
+            let earlier = versions.iter().rev();
+            earlier.into_iter().find(|one| one.run.as_ref() < Some(&attempt.attempt.run))
+        });
+        let watermark = match before {
+            Some(before) => newest(case, id, &time, &before.metadata_location).await?,
             None => None,
         };
         let late = watermark.filter(|mark| missing.last.is_some_and(|last| last <= *mark));

@@ -3,11 +3,11 @@
 
 use base::{ErrorKind, NodeId};
 use chrono::{DateTime, TimeDelta, Utc};
-use ledger::{StepStatus, TableVersion, TestStatus};
+use ledger::{AccountFilter, StepStatus, TableVersion, TestStatus};
 use project::NodeKind;
 
 use crate::ObservabilityError;
-use crate::case::{Case, Stopped, hours_between, stopped};
+use crate::case::{Case, HISTORY_MAX, Stopped, hours_between, stopped};
 use crate::count::{count, mean, midnight};
 use crate::diagnosis::{FindingKind, Mend, Moment};
 use crate::dropped;
@@ -36,7 +36,7 @@ pub(crate) async fn look(case: &mut Case, id: &NodeId) -> Result<(), Observabili
         }
         return Ok(());
     };
-    let behind = behind(case, &versions).await?;
+    let behind = behind(case, id, &versions).await?;
     let incremental = case.scene.is_incremental(id);
     if !(incremental || behind || stop.is_some()) || !case.scene.sql.contains_key(id) {
         return through(case, id).await;
@@ -75,16 +75,32 @@ pub(crate) async fn look(case: &mut Case, id: &NodeId) -> Result<(), Observabili
     through(case, id).await
 }
 
-/// Whether a table was made from inputs that have newer versions now.
-async fn behind(case: &Case, versions: &[TableVersion]) -> Result<bool, ObservabilityError> {
+/// Whether inputs of a table have versions that no successful step of it has seen. A step that
+/// found nothing to add leaves no version, and has seen them all the same.
+async fn behind(
+    case: &Case,
+    id: &NodeId,
+    versions: &[TableVersion],
+) -> Result<bool, ObservabilityError> {
     let Some(last) = versions.last() else { return Ok(false) };
     let tools = &case.scene.tools;
-    for input in &last.inputs {
-        if input.table == last.table {
-            continue;
-        }
-        let newest = tools.ledger.table_versions(&tools.environment, &input.table).await?;
-        if newest.last().is_some_and(|newest| newest.snapshot_id != input.snapshot_id) {
+    let attempts = tools.ledger.node_attempts(&tools.environment, id, HISTORY_MAX).await?;
+    let good = attempts
+        .iter()
+        .find(|attempt| matches!(attempt.end.status, StepStatus::Succeeded | StepStatus::Warned));
+    let Some(seen) = good.map(|attempt| attempt.machine_started) else { return Ok(false) };
+    for input in last.inputs.iter().filter(|input| input.table != last.table) {
+        let filter = AccountFilter {
+            environment: Some(tools.environment.clone()),
+            table: Some(input.table.clone()),
+            ..AccountFilter::default()
+        };
+        let accounts = tools.ledger.accounts(&filter).await?;
+        let newest = accounts.iter().rev().find(|account| account.snapshot_id.is_some());
+        let newer = newest.is_some_and(|newest| {
+            newest.snapshot_id != input.snapshot_id && newest.machine_time > seen
+        });
+        if newer {
             return Ok(true);
         }
     }

@@ -96,6 +96,9 @@ impl Watcher {
     async fn failures(&self, found: &mut Found) -> Result<(), ObservabilityError> {
         let tools = &self.tools;
         let scene = Scene::open(tools, &[]).await?;
+        let open = Some(IncidentStatus::Open);
+        let open = tools.ledger.incidents(&tools.environment, open, INCIDENTS_MAX).await?;
+        let open: Vec<NewIncident> = open.into_iter().map(|one| self.as_before(one)).collect();
         let mut explained: BTreeSet<NodeId> = BTreeSet::new();
         for id in tools.project.graph.order() {
             let Some(node) = tools.project.graph.node(id) else { continue };
@@ -106,6 +109,15 @@ impl Watcher {
             let Some(stop) = stopped(&scene, id).await? else { continue };
             // What was left out because of another node belongs to that node's incident.
             if stop.status == StepStatus::Skipped || explained.contains(id) {
+                continue;
+            }
+            // What was explained once is not explained again every minute.
+            let known = open
+                .iter()
+                .find(|one| one.kind != IncidentKind::PromiseBroken && touched(one).contains(id));
+            if let Some(known) = known {
+                explained.extend(touched(known));
+                found.entry(known.cause.clone()).or_insert_with(|| known.clone());
                 continue;
             }
             let mut new = self.incident(
@@ -182,12 +194,17 @@ impl Watcher {
         let now = tools.ledger.clocks().business.now();
         let last = (now + TimeDelta::minutes(1)).date_naive() - Days::new(1);
         let mut told: BTreeSet<NaiveDate> = BTreeSet::new();
-        for id in tools.project.graph.order() {
-            let Some(node) = tools.project.graph.node(id) else { continue };
-            if !matches!(node.kind, NodeKind::Model | NodeKind::Stream) || node.is_ephemeral() {
-                continue;
-            }
-            let days = match self.odd_days(id, last).await {
+        let watched = |id: &&NodeId| {
+            let node = tools.project.graph.node(id);
+            node.is_some_and(|node| {
+                matches!(node.kind, NodeKind::Model | NodeKind::Stream) && !node.is_ephemeral()
+            })
+        };
+        let nodes: Vec<NodeId> =
+            tools.project.graph.order().iter().filter(watched).cloned().collect();
+        let scene = Scene::open(tools, &nodes).await?;
+        for id in &nodes {
+            let days = match odd_days(&scene, id, last).await {
                 Ok(days) => days,
                 Err(error) => {
                     tracing::warn!(node = %id, %error, "a table could not be watched");
@@ -204,39 +221,6 @@ impl Watcher {
             }
         }
         Ok(())
-    }
-
-    /// Days of a table that miss rows which its inputs have, and days that are unusual.
-    async fn odd_days(
-        &self,
-        id: &NodeId,
-        last: NaiveDate,
-    ) -> Result<BTreeMap<NaiveDate, bool>, ObservabilityError> {
-        let scene = Scene::open(&self.tools, std::slice::from_ref(id)).await?;
-        let times = time_columns(&scene, id, None);
-        let mut odd = BTreeMap::new();
-        let Some((time, table)) = times.get(id).zip(scene.table(id)) else { return Ok(odd) };
-        if time.of_run || scene.schema(id).is_none() {
-            return Ok(odd);
-        }
-        let actual = count(&scene, &scene.published, &table, time, last).await?;
-        let expected = if scene.is_incremental(id) {
-            let anew = scene.anew(scene.published.clone(), id);
-            count(&scene, &anew, &table, time, last).await?
-        } else {
-            Counts::default()
-        };
-        for back in 0..DAYS_WATCHED {
-            let Some(day) = last.checked_sub_days(Days::new(back)) else { continue };
-            let usual: Vec<f64> =
-                actual.usual_days(day).iter().map(|day| actual.of(*day) as f64).collect();
-            if expected.of(day) > actual.of(day) {
-                odd.insert(day, true);
-            } else if unusual(actual.of(day) as f64, &usual) {
-                odd.insert(day, false);
-            }
-        }
-        Ok(odd)
     }
 
     fn judge(&self, id: &NodeId, day: NaiveDate, diagnosis: &Diagnosis, found: &mut Found) {
@@ -308,6 +292,25 @@ impl Watcher {
             day: None,
             details: Value::Null,
             began: self.tools.ledger.clocks().business.now(),
+            targets: self.targets.clone(),
+        }
+    }
+
+    /// An open incident as it was found.
+    fn as_before(&self, open: IncidentRecord) -> NewIncident {
+        NewIncident {
+            environment: open.environment,
+            cause: open.cause,
+            kind: open.kind,
+            severity: open.severity,
+            node: open.node,
+            owner: open.owner,
+            owner_email: open.owner_email,
+            title: open.title,
+            run: open.run,
+            day: open.day,
+            details: open.details,
+            began: open.began,
             targets: self.targets.clone(),
         }
     }
@@ -428,6 +431,38 @@ fn caused_by(new: &mut NewIncident, diagnosis: &Diagnosis, finding: &Finding) {
     new.title.clone_from(&finding.what);
     new.run = finding.run.clone().or_else(|| new.run.clone());
     new.details = json!({"diagnosis": diagnosis});
+}
+
+/// Days of a table that miss rows which its inputs have, and days that are unusual.
+async fn odd_days(
+    scene: &Scene,
+    id: &NodeId,
+    last: NaiveDate,
+) -> Result<BTreeMap<NaiveDate, bool>, ObservabilityError> {
+    let times = time_columns(scene, id, None);
+    let mut odd = BTreeMap::new();
+    let Some((time, table)) = times.get(id).zip(scene.table(id)) else { return Ok(odd) };
+    if time.of_run || scene.schema(id).is_none() {
+        return Ok(odd);
+    }
+    let actual = count(scene, &scene.published, &table, time, last).await?;
+    let expected = if scene.is_incremental(id) {
+        let anew = scene.anew(scene.published.clone(), id);
+        count(scene, &anew, &table, time, last).await?
+    } else {
+        Counts::default()
+    };
+    for back in 0..DAYS_WATCHED {
+        let Some(day) = last.checked_sub_days(Days::new(back)) else { continue };
+        let usual: Vec<f64> =
+            actual.usual_days(day).iter().map(|day| actual.of(*day) as f64).collect();
+        if expected.of(day) > actual.of(day) {
+            odd.insert(day, true);
+        } else if unusual(actual.of(day) as f64, &usual) {
+            odd.insert(day, false);
+        }
+    }
+    Ok(odd)
 }
 
 /// What a webhook gets.
