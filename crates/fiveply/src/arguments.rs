@@ -398,7 +398,7 @@ pub(crate) enum TokenCommand {
   fiveply diagnose fact_orders --from 2026-05-18 --to 2026-05-24
   fiveply diagnose signups_daily --on 2026-05-22 --postmortem > postmortem.md")]
 pub(crate) struct DiagnoseArguments {
-    /// A table, `table.column`, or `source.stream`
+    /// A metric, a table, `table.column`, or `source.stream`
     pub(crate) name: String,
     /// The day [default: the last complete day]
     #[arg(long, value_name = "DAY")]

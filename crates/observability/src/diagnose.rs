@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use base::NodeId;
 use chrono::NaiveDate;
+use project::semantics::AggregateFunction;
 use project::{NodeKind, suggest};
 use transformation::Tools;
 
@@ -15,6 +16,9 @@ use crate::diagnosis::{DayValue, Diagnosis, Finding, FindingKind, Hop, Number};
 use crate::model_hop::short;
 use crate::scene::Scene;
 use crate::verdict;
+
+/// Metrics inside metrics.
+const METRIC_DEPTH_MAX: usize = 16;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +33,7 @@ pub struct Question {
     pub time_column: Option<String>,
 }
 
-/// Finds what a name means: `table`, `table.column`, `source.stream` or a node's id.
+/// Finds what a name means: a metric, `table`, `table.column`, `source.stream` or a node's id.
 ///
 /// # Errors
 /// When nothing of this name has rows.
@@ -65,6 +69,9 @@ pub fn question(tools: &Tools, asked: &str) -> Result<Question, ObservabilityErr
         measure: measure.map(str::to_owned),
         time_column: None,
     };
+    if let Some(of_metric) = of_metric(tools, asked) {
+        return Ok(of_metric);
+    }
     if let Some(node) = named(asked) {
         return Ok(question(node, None));
     }
@@ -77,6 +84,37 @@ pub fn question(tools: &Tools, asked: &str) -> Result<Question, ObservabilityErr
     Err(ObservabilityError::NotFound {
         name: asked.to_owned(),
         help: suggest::did_you_mean(asked, names),
+    })
+}
+
+/// The table and the column that a metric adds up: its own, or those of the first metric that it
+/// is made of.
+fn of_metric(tools: &Tools, asked: &str) -> Option<Question> {
+    let semantics = &tools.project.semantics;
+    let mut metric = semantics.metrics.get(asked)?;
+    for _ in 0..METRIC_DEPTH_MAX {
+        let Some(first) = metric.kind.inputs().first().map(|input| input.name.clone()) else {
+            break;
+        };
+        metric = semantics.metrics.get(&first)?;
+    }
+    let aggregation = *metric.kind.aggregations().first()?;
+    let model = semantics.model(&aggregation.model)?;
+    let plain = |text: &str| {
+        let word = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        word && !text.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let adds_up = aggregation.function == AggregateFunction::Sum && plain(&aggregation.expr);
+    let time = aggregation.time_dimension.as_ref().or(model.time_dimension.as_ref());
+    let time = time.map(|name| {
+        let dimension = model.dimension(name).and_then(|dimension| dimension.expr.clone());
+        dimension.unwrap_or_else(|| name.clone())
+    });
+    Some(Question {
+        name: asked.to_owned(),
+        node: model.model.clone()?,
+        measure: adds_up.then(|| aggregation.expr.clone()),
+        time_column: time.filter(|time| plain(time)),
     })
 }
 

@@ -153,7 +153,7 @@ fn headline(
     findings: &[Finding],
 ) -> String {
     let what = match &asked.measure {
-        Some(measure) if !asked.name.contains('.') => format!("{}.{measure}", asked.name),
+        Some(measure) if asked.name == short(&asked.node) => format!("{}.{measure}", asked.name),
         _ => asked.name.clone(),
     };
     let day = asked.day;

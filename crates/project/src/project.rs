@@ -388,7 +388,6 @@ impl Opening<'_> {
     }
 
     fn dashboards(
-    fn promises(
         &self,
         package: &str,
         renderer: &Renderer,
@@ -409,6 +408,13 @@ impl Opening<'_> {
             dashboards.extend(dashboard::read(package, &file, &value, diagnostics));
         }
         dashboards
+    }
+
+    fn promises(
+        &self,
+        package: &str,
+        renderer: &Renderer,
+        diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Promise> {
         let mut found = Vec::new();
         if !self.folder.exists("jobs") {

@@ -2,6 +2,7 @@
 
 mod health;
 mod home;
+mod incidents;
 mod jobs;
 mod lineage;
 mod people;
@@ -22,6 +23,7 @@ pub(crate) fn routes() -> Routes {
         .merge(tables::routes())
         .merge(runs::routes())
         .merge(jobs::routes())
+        .merge(incidents::routes())
         .merge(query::routes())
         .merge(people::routes())
 }
