@@ -9,6 +9,6 @@ mod docs;
 mod fault;
 mod pages;
 mod tutorial;
-mod up;
 mod unseen;
+mod up;
 mod watching;

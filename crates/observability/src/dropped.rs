@@ -168,7 +168,11 @@ async fn tell(
         if let Some(attempt) = &run {
             finding.timeline.push(Moment {
                 at: attempt.business_started,
-                what: format!("{} takes what is younger and leaves {} out", short(id), things(rows)),
+                what: format!(
+                    "{} takes what is younger and leaves {} out",
+                    short(id),
+                    things(rows)
+                ),
                 run: Some(attempt.attempt.run.clone()),
             });
         }

@@ -329,16 +329,6 @@ pub(crate) fn shown(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// A table of a version by its own name.
-pub(crate) fn location_before<'v>(
-    versions: &'v [TableVersion],
-    version: &TableVersion,
-) -> Option<&'v str> {
-    let place = versions.iter().position(|one| one.commit_id == version.commit_id)?;
-    let before = versions.get(place.checked_sub(1)?)?;
-    before.snapshot_id.map(|_| before.metadata_location.as_str())
-}
-
 /// `1 row`, `1,180 rows`.
 pub(crate) fn things(rows: u64) -> String {
     match rows {
