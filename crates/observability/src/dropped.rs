@@ -13,7 +13,7 @@ use crate::case::{Case, HISTORY_MAX};
 use crate::clock_column::{TimeColumn, origins};
 use crate::count::{count, midnight};
 use crate::diagnosis::{FindingKind, Mend, Mended, Moment};
-use crate::model_hop::{short, shown};
+use crate::model_hop::{short, shown, things};
 use crate::scene::{moment, name, quoted, time as time_of, whole};
 
 /// Versions that are looked through for the one that mended a day.
