@@ -231,9 +231,8 @@ impl Ledger {
         let mut write = self.write().await?;
         let ended = sql("DELETE FROM sessions WHERE expires_at <= ?");
         write.execute(ended.bind(moment(session.created_at))).await?;
-        let statement = sql(concat!(
-            "INSERT INTO sessions (digest, user, created_at, expires_at) VALUES (?, ?, ?, ?)"
-        ));
+        let statement =
+            sql("INSERT INTO sessions (digest, user, created_at, expires_at) VALUES (?, ?, ?, ?)");
         let statement = statement
             .bind(session.digest.clone())
             .bind(session.user.clone())

@@ -378,9 +378,8 @@ impl Write<'_> {
         environment: &EnvironmentName,
         cause: &str,
     ) -> Result<Option<IncidentRecord>, LedgerError> {
-        let text = sql(concat!(
-            "SELECT * FROM incidents WHERE environment = ? AND cause = ? AND status = 'open'"
-        ));
+        let text =
+            sql("SELECT * FROM incidents WHERE environment = ? AND cause = ? AND status = 'open'");
         let text = text.bind(environment.as_str().to_owned()).bind(cause.to_owned());
         self.row(text).await?.as_ref().map(read_incident).transpose()
     }
