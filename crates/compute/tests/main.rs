@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, unreachable_pub)]
 
 mod by_hand;
+mod compiled;
 mod deletes;
 mod differential;
 mod evolution;

@@ -76,6 +76,7 @@ impl CastRule {
                 let whole = DataType::Decimal128(38, 0);
                 Some(Expr::Cast(Cast::new(Box::new(inner.clone()), whole)))
             }
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => self.of_text(inner, target)?,
             DataType::Timestamp(_, zone) if text => {
                 Some(kernel("fp_moment_text", inner, micros(zone.clone()))?)
             }
@@ -90,34 +91,56 @@ impl CastRule {
             {
                 Some(kernel("fp_local_moment", inner, micros(zone.clone()))?)
             }
-            source if source.is_floating() && text => {
-                let narrow = matches!(source, DataType::Float32 | DataType::Float16);
-                if narrow {
-                    return not_impl_err!(
-                        "a cast of real to varchar is not run; cast to double first"
-                    );
+            DataType::Float64 if text => Some(match self.dialect {
+                Dialect::Postgres | Dialect::Snowflake => {
+                    kernel("fp_double_text_postgres", inner, DataType::Float64)?
                 }
-                Some(match self.dialect {
-                    Dialect::Postgres | Dialect::Snowflake => {
-                        kernel("fp_double_text_postgres", inner, DataType::Float64)?
-                    }
-                    Dialect::Duckdb | Dialect::Bigquery => {
-                        kernel("fp_double_text_duckdb", inner, DataType::Float64)?
-                    }
-                })
+                Dialect::Duckdb | Dialect::Bigquery => {
+                    kernel("fp_double_text_duckdb", inner, DataType::Float64)?
+                }
+            }),
+            DataType::Struct(_) | DataType::Map(_, _) if text && !self.duckdb_text() => {
+                return not_impl_err!(
+                    "a cast of {source} to varchar is not run; name its fields, or use to_json(…)"
+                );
             }
-            DataType::Interval(_)
+            DataType::Float32
+            | DataType::Float16
+            | DataType::Interval(_)
             | DataType::Duration(_)
             | DataType::List(_)
-            | DataType::LargeList(_)
             | DataType::Struct(_)
             | DataType::Map(_, _)
                 if text =>
             {
-                return not_impl_err!(
-                    "a cast of {source} to varchar is not run; take it apart first, with \
-                     extract(…) or array_to_string(…)"
-                );
+                let name = if self.duckdb_text() { "fp_text_duckdb" } else { "fp_text_postgres" };
+                Some(kernel(name, inner, source.clone())?)
+            }
+            _ => None,
+        })
+    }
+
+    fn duckdb_text(&self) -> bool {
+        match self.dialect {
+            Dialect::Duckdb | Dialect::Bigquery => true,
+            Dialect::Postgres | Dialect::Snowflake => false,
+        }
+    }
+
+    /// Text as people write numbers and moments, before Arrow reads it.
+    fn of_text(&self, inner: &Expr, target: &DataType) -> Result<Option<Expr>> {
+        Ok(match target {
+            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
+                Some(kernel("fp_moment_words", inner, DataType::Utf8)?)
+            }
+            target if target.is_integer() => Some(match self.dialect {
+                Dialect::Duckdb => kernel("fp_whole_words", inner, DataType::Utf8)?,
+                Dialect::Postgres | Dialect::Snowflake | Dialect::Bigquery => {
+                    kernel("fp_number_words", inner, DataType::Utf8)?
+                }
+            }),
+            target if target.is_numeric() => {
+                Some(kernel("fp_number_words", inner, DataType::Utf8)?)
             }
             _ => None,
         })

@@ -3,13 +3,15 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Fetch, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr,
+    BinaryOperator, Expr, Fetch, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr,
     TableFactor, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use super::dialect::Dialect;
 use super::parse::range_of;
-use super::{FrontOptions, functions, joins, names, refuse, time, tree, type_names};
+use super::{
+    FrontOptions, functions, joins, names, operators, refuse, sources, time, tree, type_names,
+};
 use crate::error::QueryError;
 
 /// What a rewrite may look at.
@@ -56,6 +58,7 @@ impl VisitorMut for Walk<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        sources::rewrite(&self.scene, factor);
         flow(refuse::table_factor(&self.scene, factor))
     }
 
@@ -171,10 +174,24 @@ impl Walk<'_> {
                 time::rewrite(&self.scene, expr)
             }
             Expr::Function(_) => functions::rewrite(&self.scene, expr),
-            Expr::Between { .. } | Expr::InList { .. } => {
+            Expr::Between { .. } => {
                 functions::patterns::ranges(expr);
                 Ok(())
             }
+            Expr::InList { .. } => {
+                operators::rewrite(&self.scene, expr)?;
+                functions::patterns::ranges(expr);
+                Ok(())
+            }
+            Expr::BinaryOp { op, .. } if pattern_sign(op) => {
+                operators::rewrite(&self.scene, expr)?;
+                functions::patterns::rewrite(&self.scene, expr)
+            }
+            Expr::UnaryOp { .. }
+            | Expr::BinaryOp { .. }
+            | Expr::InSubquery { .. }
+            | Expr::AnyOp { .. }
+            | Expr::AllOp { .. } => operators::rewrite(&self.scene, expr),
             Expr::SimilarTo { .. }
             | Expr::RLike { .. }
             | Expr::Like { .. }
@@ -185,6 +202,17 @@ impl Walk<'_> {
             other => refuse::expression(&self.scene, other),
         }
     }
+}
+
+/// `~~` and its kin, which are `like`.
+fn pattern_sign(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::PGLikeMatch
+            | BinaryOperator::PGNotLikeMatch
+            | BinaryOperator::PGILikeMatch
+            | BinaryOperator::PGNotILikeMatch
+    )
 }
 
 fn expr_value(value: &mut datafusion::sql::sqlparser::ast::ValueWithSpan) -> &mut Value {

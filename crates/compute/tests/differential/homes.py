@@ -1,8 +1,9 @@
 """Runs statements at home: DuckDB in this process, PostgreSQL in a cluster that lives as long.
 
 Reads one JSON document from standard input, writes one to standard output. Values are told apart
-as numbers ("n"), texts ("t"), truths ("b"), days and moments ("m"), intervals ("i") and lists
-("l"), so that the test compares what they say and not how a client shows them.
+as numbers ("n"), texts ("t"), truths ("b"), days and moments ("m"), intervals ("i"), lists ("l")
+and things with named parts ("o"), so that the test compares what they say and not how a client
+shows them.
 """
 
 import datetime
@@ -36,6 +37,8 @@ def value(x):
         return {"i": str(x // datetime.timedelta(microseconds=1))}
     if isinstance(x, (list, tuple)):
         return {"l": [value(item) for item in x]}
+    if isinstance(x, dict):
+        return {"o": [[value(key), value(item)] for key, item in x.items()]}
     if isinstance(x, (bytes, bytearray, memoryview)):
         return {"t": bytes(x).hex()}
     return {"t": str(x)}
@@ -43,8 +46,8 @@ def value(x):
 
 def answer(run, sql):
     try:
-        names, rows = run(sql)
-        return {"columns": names, "rows": [[value(x) for x in row] for row in rows]}
+        names, types, rows = run(sql)
+        return {"columns": names, "types": types, "rows": [[value(x) for x in row] for row in rows]}
     except Exception as error:  # every failure at home is an answer
         return {"error": str(error).strip().split("\n")[0]}
 
@@ -59,7 +62,8 @@ def duckdb_home(setup):
 
     def run(sql):
         cursor = connection.execute(sql)
-        return [column[0] for column in cursor.description], cursor.fetchall()
+        names, types = zip(*[(column[0], str(column[1])) for column in cursor.description])
+        return names, types, cursor.fetchall()
 
     return run
 
@@ -119,7 +123,10 @@ class Cluster:
 
         def run(sql):
             cursor = connection.execute(sql.encode())
-            return [column.name for column in cursor.description], cursor.fetchall()
+            known = connection.adapters.types
+            types = [known.get(column.type_code) for column in cursor.description]
+            types = [kind.name if kind else "unknown" for kind in types]
+            return [column.name for column in cursor.description], types, cursor.fetchall()
 
         return run
 

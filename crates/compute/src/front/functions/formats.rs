@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, AsArray, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::DataType;
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
 use datafusion::common::{Result, exec_err};
 
@@ -69,6 +70,15 @@ pub(crate) fn strftime(call: &Call<'_>) -> Result<ArrayRef> {
                     let _ = write!(out, "{:09}", wall.nanosecond());
                 }
                 Some('%') => out.push('%'),
+                Some('c') => {
+                    let _ = write!(out, "{}", wall.format("%Y-%m-%d %H:%M:%S"));
+                }
+                Some('x') => {
+                    let _ = write!(out, "{}", wall.format("%Y-%m-%d"));
+                }
+                Some('X') => {
+                    let _ = write!(out, "{}", wall.format("%H:%M:%S"));
+                }
                 Some(
                     code @ ('a' | 'A' | 'w' | 'u' | 'd' | 'b' | 'B' | 'm' | 'y' | 'Y' | 'H' | 'I'
                     | 'p' | 'M' | 'S' | 'j' | 'U' | 'W' | 'G' | 'V'),
@@ -214,23 +224,40 @@ fn template_word(word: &str, wall: NaiveDateTime, bare: bool) -> String {
     }
 }
 
-/// DuckDB's `strptime`, and with `true` its `try_` form.
+/// DuckDB's `strptime`, and with `true` its `try_` form; of several formats the first that fits.
 pub(crate) fn strptime(call: &Call<'_>) -> Result<ArrayRef> {
     let soft = call.truths(2)?;
+    let formats = formats_of(call)?;
     let mut out = Vec::with_capacity(call.rows);
-    let rows = call.texts(0)?.into_iter().zip(call.texts(1)?).zip(soft);
-    for ((text, format), soft) in rows {
-        let Some((text, format)) = text.zip(format) else {
+    for ((text, formats), soft) in call.texts(0)?.into_iter().zip(formats).zip(soft) {
+        let Some((text, formats)) = text.zip(formats) else {
             out.push(None);
             continue;
         };
-        match parse(text, format) {
+        match formats.iter().find_map(|format| parse(text, format)) {
             Some(moment) => out.push(Some(moment.and_utc().timestamp_micros())),
             None if soft == Some(true) => out.push(None),
-            None => return exec_err!("\"{text}\" does not read as \"{format}\""),
+            None => return exec_err!("\"{text}\" does not read as \"{}\"", formats.join("\", \"")),
         }
     }
     Ok(Arc::new(TimestampMicrosecondArray::from(out)))
+}
+
+/// The second argument: one format, or a list of them.
+fn formats_of(call: &Call<'_>) -> Result<Vec<Option<Vec<String>>>> {
+    let column = call.any(1)?;
+    let texts = |column: &ArrayRef| -> Result<Vec<Option<String>>> {
+        let texts = arrow::compute::cast(column, &DataType::Utf8)?;
+        Ok(texts.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect())
+    };
+    if let Some(lists) = column.as_list_opt::<i32>() {
+        return lists
+            .iter()
+            .map(|list| list.map(|list| Ok(texts(&list)?.into_iter().flatten().collect())))
+            .map(Option::transpose)
+            .collect();
+    }
+    Ok(texts(&column)?.into_iter().map(|text| text.map(|text| vec![text])).collect())
 }
 
 fn parse(text: &str, format: &str) -> Option<NaiveDateTime> {

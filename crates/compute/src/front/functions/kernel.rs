@@ -3,9 +3,9 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use arrow::datatypes::{
-    DataType, Float64Type, Int64Type, IntervalMonthDayNanoType, TimeUnit, TimestampMicrosecondType,
+    DataType, Field, Float64Type, Int64Type, IntervalMonthDayNanoType, TimeUnit, TimestampMicrosecondType,
 };
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{
@@ -33,6 +33,10 @@ pub(crate) enum Want {
     Interval,
     /// Decimals, whole numbers as decimals.
     Decimal,
+    /// Bytes; text as its UTF-8 bytes.
+    Bytes,
+    /// Lists, whatever they hold.
+    List,
 }
 
 /// A time without a zone, in microseconds: what both homes keep.
@@ -86,6 +90,26 @@ impl Want {
                 _ => return refuse("an interval"),
             },
             Self::Decimal => decimal_of(given).map_or_else(|| refuse("numbers"), Ok)?,
+            Self::Bytes => match given {
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => {
+                    DataType::Binary
+                }
+                DataType::Binary
+                | DataType::LargeBinary
+                | DataType::BinaryView
+                | DataType::FixedSizeBinary(_) => DataType::Binary,
+                _ => return refuse("text or bytes"),
+            },
+            Self::List => match given {
+                DataType::List(_) => given.clone(),
+                DataType::LargeList(item)
+                | DataType::FixedSizeList(item, _)
+                | DataType::ListView(item) => DataType::List(Arc::clone(item)),
+                DataType::Null => {
+                    DataType::List(Arc::new(Field::new_list_field(DataType::Null, true)))
+                }
+                _ => return refuse("a list"),
+            },
         })
     }
 }
@@ -150,6 +174,22 @@ impl Call<'_> {
         Ok(self.as_type(index, &DataType::Float64)?.as_primitive::<Float64Type>().iter().collect())
     }
 
+    /// Bytes of a row; none for null.
+    pub(crate) fn bytes(&self, index: usize) -> Result<Vec<Option<&[u8]>>> {
+        match self.column(index)?.as_binary_opt::<i32>() {
+            Some(bytes) => Ok(bytes.iter().collect()),
+            None => exec_err!("argument {index} is not bytes"),
+        }
+    }
+
+    /// Lists.
+    pub(crate) fn lists(&self, index: usize) -> Result<&ListArray> {
+        match self.column(index)?.as_list_opt::<i32>() {
+            Some(lists) => Ok(lists),
+            None => exec_err!("argument {index} is not a list"),
+        }
+    }
+
     /// Booleans.
     pub(crate) fn truths(&self, index: usize) -> Result<Vec<Option<bool>>> {
         Ok(self.column(index)?.as_boolean().iter().collect())
@@ -177,7 +217,8 @@ impl Call<'_> {
     }
 }
 
-type Returns = fn(&[DataType]) -> Result<DataType>;
+/// The type of an answer, by the types of the arguments.
+pub(crate) type Returns = fn(&[DataType]) -> Result<DataType>;
 type Run = fn(&Call<'_>) -> Result<ArrayRef>;
 
 /// One of our scalar functions.
@@ -185,6 +226,8 @@ type Run = fn(&Call<'_>) -> Result<ArrayRef>;
 pub(crate) struct Kernel {
     name: &'static str,
     wants: &'static [Want],
+    /// The last want is that of any number of arguments, none included.
+    more: bool,
     returns: Returns,
     run: Run,
     signature: Signature,
@@ -199,7 +242,18 @@ impl Kernel {
         run: Run,
     ) -> ScalarUDF {
         let signature = Signature::user_defined(Volatility::Immutable);
-        ScalarUDF::from(Self { name, wants, returns, run, signature })
+        ScalarUDF::from(Self { name, wants, more: false, returns, run, signature })
+    }
+
+    /// One whose last want may come any number of times.
+    pub(crate) fn open(
+        name: &'static str,
+        wants: &'static [Want],
+        returns: Returns,
+        run: Run,
+    ) -> ScalarUDF {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        ScalarUDF::from(Self { name, wants, more: true, returns, run, signature })
     }
 }
 
@@ -231,6 +285,11 @@ impl ScalarUDFImpl for Kernel {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        if self.more && given.len() + 1 >= self.wants.len() {
+            let last = self.wants.last().copied().unwrap_or(Want::Any);
+            let wants = self.wants.iter().copied().chain(std::iter::repeat(last));
+            return given.iter().zip(wants).map(|(g, want)| want.coerce(self.name, g)).collect();
+        }
         if given.len() != self.wants.len() {
             return plan_err!(
                 "\"{}\" takes {} arguments, not {}",

@@ -5,13 +5,21 @@
 
 mod aggregates;
 mod choice;
+mod coding;
 mod formats;
+mod json;
 pub(crate) mod kernel;
+mod lists;
 mod numbers;
 pub(crate) mod patterns;
+mod printing;
+mod regular;
+mod show;
+mod special;
 mod templates;
 mod texts;
 mod times;
+mod units;
 
 use std::sync::{Arc, LazyLock};
 
@@ -25,9 +33,12 @@ use super::FrontOptions;
 use super::dialect::Dialect;
 use super::parse::range_of;
 use super::time;
-use super::tree::{as_text, call, folded, number, plain_arguments, text};
+use super::tree::{as_text, call, folded, number, plain_arguments};
 use super::walk::{Scene, refused};
 use crate::error::QueryError;
+
+pub(crate) use special::{is_json, json_wildcard};
+pub(crate) use units::date_part;
 
 /// Puts our functions into a session.
 pub(crate) fn register(context: &SessionContext, dialect: Dialect, _options: &FrontOptions) {
@@ -38,11 +49,19 @@ pub(crate) fn register(context: &SessionContext, dialect: Dialect, _options: &Fr
 }
 
 fn kernels() -> Vec<ScalarUDF> {
-    let mut all = numbers::all();
-    all.extend(choice::all());
-    all.extend(texts::all());
-    all.extend(times::all());
-    all
+    let topics = [
+        numbers::all(),
+        choice::all(),
+        coding::all(),
+        json::all(),
+        lists::all(),
+        printing::all(),
+        regular::all(),
+        show::all(),
+        texts::all(),
+        times::all(),
+    ];
+    topics.into_iter().flatten().collect()
 }
 
 /// One of our functions, for plans that are built by hand.
@@ -112,7 +131,7 @@ pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryErr
         *expr = moment;
         return Ok(());
     }
-    if let Some(done) = special(scene, expr, function, &name)? {
+    if let Some(done) = special::rewrite(scene, expr, function, &name)? {
         *expr = done;
         return Ok(());
     }
@@ -154,6 +173,8 @@ fn check_clauses(
     let FunctionArguments::List(list) = &function.args else { return Ok(()) };
     for clause in &list.clauses {
         let refusal = match clause {
+            // DataFusion passes over the order inside a call in a window.
+            FunctionArgumentClause::OrderBy(_) if function.over.is_some() => "order by",
             FunctionArgumentClause::OrderBy(_)
             | FunctionArgumentClause::IgnoreOrRespectNulls(_) => continue,
             FunctionArgumentClause::Limit(_) => "limit",
@@ -172,7 +193,7 @@ fn check_clauses(
     }
     for argument in &list.args {
         if let FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } = argument
-            && name != "struct_pack"
+            && !matches!(name, "struct_pack" | "make_interval" | "struct_insert")
         {
             return Err(refused(
                 scene,
@@ -185,153 +206,6 @@ fn check_clauses(
     Ok(())
 }
 
-/// Calls whose rewrite depends on their arguments' text.
-fn special(
-    scene: &Scene<'_>,
-    node: &Expr,
-    function: &Function,
-    name: &str,
-) -> Result<Option<Expr>, QueryError> {
-    let Some(arguments) = plain_arguments(function) else { return Ok(None) };
-    let own = |index: usize| arguments.get(index).map(|argument| (*argument).clone());
-    let duckdb = scene.dialect == Dialect::Duckdb;
-    let postgres = scene.dialect == Dialect::Postgres;
-    let literals = arguments
-        .iter()
-        .filter(|argument| as_text(argument).is_some() || patterns::has_point(argument))
-        .count();
-    Ok(match (name, arguments.len()) {
-        ("coalesce", count) if literals > 0 && literals < count => {
-            Some(call("fp_coalesce", arguments.into_iter().cloned().collect()))
-        }
-        ("date_part" | "datepart", 2) => {
-            let Some(unit) = own(0).as_ref().and_then(as_text).map(str::to_ascii_lowercase) else {
-                return Err(refused(
-                    scene,
-                    node,
-                    "\"date_part\" of a computed unit is not run",
-                    "Write the unit as a literal: date_part('day', x).",
-                ));
-            };
-            own(1).map(|value| date_part(scene.dialect, &unit, value, false))
-        }
-        ("fp_date_part", 2) => None,
-        ("date_diff" | "datediff", 3) if !postgres => {
-            unit_call(scene, node, "fp_date_diff", &arguments)?
-        }
-        ("date_sub" | "datesub", 3) if duckdb => unit_call(scene, node, "fp_date_sub", &arguments)?,
-        ("dateadd" | "date_add" | "timestampadd", 3) if !postgres => {
-            let unit = unit_name(&arguments).ok_or_else(|| unit_refusal(scene, node, name))?;
-            let one = Expr::Interval(datafusion::sql::sqlparser::ast::Interval {
-                value: Box::new(text(format!("1 {unit}"))),
-                leading_field: None,
-                leading_precision: None,
-                last_field: None,
-                fractional_seconds_precision: None,
-            });
-            match (own(1), own(2)) {
-                (Some(count), Some(start)) => Some(super::tree::binary(
-                    start,
-                    datafusion::sql::sqlparser::ast::BinaryOperator::Plus,
-                    time::times(count, one),
-                )),
-                _ => None,
-            }
-        }
-        ("date_trunc" | "datetrunc", 2) => {
-            let unit = own(0).as_ref().and_then(as_text).map(str::to_ascii_lowercase);
-            match (unit, own(1)) {
-                (Some(unit), Some(value)) => {
-                    let unit = unit.trim_end_matches('s').to_owned();
-                    Some(call("date_trunc", vec![text(unit), value]))
-                }
-                _ => return Err(unit_refusal(scene, node, name)),
-            }
-        }
-        ("extract", 2) => None,
-        ("round", 1 | 2) if postgres || duckdb => {
-            let mut all = vec![text(scene.dialect.name())];
-            all.extend(arguments.iter().map(|argument| (*argument).clone()));
-            if arguments.len() == 1 {
-                all.push(number(0));
-            }
-            Some(call("fp_round", all))
-        }
-        _ => None,
-    })
-}
-
-/// A part of a date, in the type its home gives it.
-pub(crate) fn date_part(dialect: Dialect, unit: &str, value: Expr, extract: bool) -> Expr {
-    use super::type_names::{cast, double};
-    use datafusion::sql::sqlparser::ast::{DataType, ExactNumberInfo};
-    let whole = !matches!(
-        (unit, dialect),
-        ("epoch" | "julian", _)
-            | ("second" | "seconds" | "milliseconds" | "millisecond", Dialect::Postgres)
-    );
-    // DataFusion's own is fast and prunes; ours knows the other parts.
-    let plain = matches!(unit, "year" | "quarter" | "month" | "day" | "doy" | "hour" | "minute");
-    let value = match whole {
-        true if plain => cast(call("date_part", vec![text(unit), value]), DataType::BigInt(None)),
-        true => call("fp_date_part", vec![text(unit), value]),
-        false => call("fp_date_part_fraction", vec![text(unit), value]),
-    };
-    match (dialect, extract, whole) {
-        (Dialect::Postgres, true, true) => {
-            cast(value, DataType::Decimal(ExactNumberInfo::PrecisionAndScale(20, 0)))
-        }
-        (Dialect::Postgres, true, false) => {
-            cast(value, DataType::Decimal(ExactNumberInfo::PrecisionAndScale(20, 6)))
-        }
-        (Dialect::Postgres, false, true) => cast(value, double()),
-        _ => value,
-    }
-}
-
-fn unit_name(arguments: &[&Expr]) -> Option<String> {
-    let unit = match arguments.first()? {
-        Expr::Identifier(name) => folded(name),
-        other => as_text(other)?.to_ascii_lowercase(),
-    };
-    let unit = unit.trim_end_matches('s').to_owned();
-    const UNITS: [&str; 11] = [
-        "year",
-        "quarter",
-        "month",
-        "week",
-        "day",
-        "hour",
-        "minute",
-        "second",
-        "millisecond",
-        "microsecond",
-        "decade",
-    ];
-    UNITS.contains(&unit.as_str()).then_some(unit)
-}
-
-fn unit_refusal(scene: &Scene<'_>, node: &Expr, name: &str) -> QueryError {
-    refused(
-        scene,
-        node,
-        format!("the unit of \"{name}\" is not known"),
-        "Write it as a literal: year, quarter, month, week, day, hour, minute or second.",
-    )
-}
-
-fn unit_call(
-    scene: &Scene<'_>,
-    node: &Expr,
-    name: &str,
-    arguments: &[&Expr],
-) -> Result<Option<Expr>, QueryError> {
-    let unit = unit_name(arguments).ok_or_else(|| unit_refusal(scene, node, name))?;
-    let mut all = vec![text(unit)];
-    all.extend(arguments.iter().skip(1).map(|argument| (*argument).clone()));
-    Ok(Some(call(name, all)))
-}
-
 /// `substring(a from b for c)` is the call that it looks like.
 pub(crate) fn text_forms(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryError> {
     let Expr::Substring { expr: value, substring_from, substring_for, .. } = &*expr else {
@@ -341,11 +215,15 @@ pub(crate) fn text_forms(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), Query
     arguments.push(substring_from.as_ref().map_or_else(|| number(1), |from| (**from).clone()));
     arguments.extend(substring_for.as_ref().map(|length| (**length).clone()));
     let pattern = arguments.get(1).is_some_and(|from| as_text(from).is_some());
+    if pattern && arguments.len() == 2 {
+        *expr = call("fp_regexp_part", arguments);
+        return Ok(());
+    }
     if pattern {
         return Err(refused(
             scene,
             expr,
-            "\"substring(… from pattern)\" is not run",
+            "\"substring(… from pattern for escape)\" is not run",
             "Use regexp_match or regexp_extract.",
         ));
     }

@@ -1,9 +1,11 @@
 //! Numbers: division and rounding as the homes do them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, StringArray,
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array,
+    StringArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, i256};
@@ -63,6 +65,39 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
             towards(call, f64::floor, i128::div_euclid)
         }),
         Kernel::udf("fp_round", &[Want::Text, Want::Any, Want::Whole], round_type, round),
+        Kernel::udf(
+            "fp_round_even",
+            &[Want::Double, Want::Whole],
+            returns!(DataType::Float64),
+            |call| {
+                let pairs = call.doubles(0)?.into_iter().zip(call.wholes(1)?);
+                let all = pairs.map(|(x, n)| {
+                    let power = 10f64.powi(i32::try_from(n?.clamp(-300, 300)).unwrap_or(0));
+                    Some((x? * power).round_ties_even() / power)
+                });
+                Ok(Arc::new(all.collect::<Float64Array>()))
+            },
+        ),
+        Kernel::udf("fp_is_finite", &[Want::Any], returns!(DataType::Boolean), |call| {
+            finite(call, |x| x.is_finite(), true)
+        }),
+        Kernel::udf("fp_is_infinite", &[Want::Any], returns!(DataType::Boolean), |call| {
+            finite(call, |x| x.is_infinite(), false)
+        }),
+        Kernel::udf(
+            "fp_width_bucket",
+            &[Want::Double, Want::Double, Want::Double, Want::Whole],
+            returns!(DataType::Int32),
+            width_bucket,
+        ),
+        Kernel::udf("fp_number_words", &[Want::Text], returns!(DataType::Utf8), |call| {
+            let all = call.texts(0)?.into_iter().map(|text| text.map(str::trim));
+            Ok(Arc::new(all.collect::<StringArray>()))
+        }),
+        Kernel::udf("fp_whole_words", &[Want::Text], returns!(DataType::Utf8), |call| {
+            let all = call.texts(0)?.into_iter().map(|text| text.map(whole_words));
+            Ok(Arc::new(all.collect::<StringArray>()))
+        }),
         Kernel::udf("fp_to_numeric", &[Want::Any], numeric_type, to_numeric),
         Kernel::udf("fp_double_text_duckdb", TEXT, returns!(DataType::Utf8), |call| {
             double_texts(call, true)
@@ -289,4 +324,49 @@ pub(crate) fn double_text(x: f64, duckdb: bool) -> String {
     let power: i32 = power.parse().unwrap_or(0);
     let sign = if power < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", power.abs())
+}
+
+/// Days and moments are always finite here.
+fn finite(call: &Call<'_>, test: fn(f64) -> bool, otherwise: bool) -> Result<ArrayRef> {
+    let column = call.any(0)?;
+    if column.data_type().is_numeric() {
+        let all = call.doubles(0)?.into_iter().map(|x| x.map(test));
+        return Ok(Arc::new(all.collect::<BooleanArray>()));
+    }
+    let all = (0..call.rows).map(|row| column.is_valid(row).then_some(otherwise));
+    Ok(Arc::new(all.collect::<BooleanArray>()))
+}
+
+/// Which of `n` equal parts between two bounds a number falls in; 0 and n + 1 lie outside.
+fn width_bucket(call: &Call<'_>) -> Result<ArrayRef> {
+    let (values, low, high) = (call.doubles(0)?, call.doubles(1)?, call.doubles(2)?);
+    let mut out = Vec::with_capacity(call.rows);
+    for (row, parts) in call.wholes(3)?.into_iter().enumerate() {
+        let (Some(x), Some(low), Some(high), Some(parts)) =
+            (values[row], low[row], high[row], parts)
+        else {
+            out.push(None);
+            continue;
+        };
+        if parts <= 0 || low == high {
+            return exec_err!("\"width_bucket\" takes two bounds and at least one part");
+        }
+        let share = ((x - low) / (high - low) * parts as f64).floor() + 1.0;
+        out.push(Some(share.clamp(0.0, parts as f64 + 1.0) as i32));
+    }
+    Ok(Arc::new(Int32Array::from(out)))
+}
+
+/// DuckDB reads `2.5` and `1e3` as whole numbers too, rounded.
+fn whole_words(text: &str) -> Cow<'_, str> {
+    /// Doubles below this are exact.
+    const EXACT_MAX: f64 = 9e15;
+    let trimmed = text.trim();
+    if !trimmed.contains(['.', 'e', 'E']) {
+        return Cow::Borrowed(trimmed);
+    }
+    match trimmed.parse::<f64>() {
+        Ok(x) if x.abs() < EXACT_MAX => Cow::Owned(format!("{:.0}", x.round() + 0.0)),
+        _ => Cow::Borrowed(trimmed),
+    }
 }

@@ -3,6 +3,7 @@
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
 use super::super::dialect::Dialect;
+use super::super::operators::like_any;
 use super::super::tree::{as_text, binary, call, text};
 use super::super::walk::{Scene, refused};
 use crate::error::QueryError;
@@ -44,8 +45,14 @@ pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryErr
         Expr::Like { any, pattern, escape_char, .. }
         | Expr::ILike { any, pattern, escape_char, .. } => {
             if *any {
-                let message = "\"like any\" is not run";
-                return Err(refused(scene, &node, message, "Write the patterns with \"or\"."));
+                let message = "\"like any\" of computed patterns is not run";
+                let help = "Write the patterns out: like any (array['a%', 'b%']).";
+                let Some(mut spelled) = like_any(&node) else {
+                    return Err(refused(scene, &node, message, help));
+                };
+                each_like(scene, &mut spelled)?;
+                *expr = spelled;
+                return Ok(());
             }
             if escape_char.is_some() {
                 return like_escape(scene, &node, pattern, escape_char);
@@ -66,6 +73,18 @@ pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryErr
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+/// The patterns of a chain of `or`.
+fn each_like(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryError> {
+    match expr {
+        Expr::Nested(inner) => each_like(scene, inner),
+        Expr::BinaryOp { left, right, .. } => {
+            each_like(scene, left)?;
+            each_like(scene, right)
+        }
+        other => rewrite(scene, other),
     }
 }
 

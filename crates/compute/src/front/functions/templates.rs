@@ -6,12 +6,13 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArguments, Value, VisitMut, VisitorMut,
+    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments,
+    Ident, ObjectName, ObjectNamePart, Value, VisitMut, VisitorMut,
 };
 
 use super::super::dialect::Dialect;
 use super::super::parse;
-use super::super::tree::{binary, plain_arguments};
+use super::super::tree::{binary, folded, last_part, plain_arguments};
 use super::super::walk::{Scene, refused};
 use crate::error::QueryError;
 
@@ -24,6 +25,17 @@ type Key = (char, String, usize);
 
 static TEMPLATES: LazyLock<BTreeMap<Key, Template>> =
     LazyLock::new(|| read(include_str!("templates.txt")));
+
+/// `dialects: name(...) = other`: another name, whatever the arguments.
+static RENAMES: LazyLock<BTreeMap<(char, &'static str), &'static str>> = LazyLock::new(|| {
+    let mut all = BTreeMap::new();
+    for line in lines(include_str!("templates.txt")) {
+        let Some((head, target)) = line.split_once("(...) = ") else { continue };
+        let Some((dialects, name)) = head.split_once(':') else { continue };
+        all.extend(dialects.trim().chars().map(|letter| ((letter, name.trim()), target.trim())));
+    }
+    all
+});
 
 static PASSTHROUGH: LazyLock<BTreeSet<(char, &'static str)>> = LazyLock::new(|| {
     let mut all = BTreeSet::new();
@@ -65,6 +77,9 @@ fn read(text: &'static str) -> BTreeMap<Key, Template> {
     for line in lines(text) {
         let Some((head, body)) = line.split_once(" = ") else { continue };
         let Some((dialects, signature)) = head.split_once(':') else { continue };
+        if signature.ends_with("(...)") {
+            continue;
+        }
         let Some((name, rest)) = signature.trim().split_once('(') else { continue };
         let parameters: Vec<String> = rest
             .trim_end_matches(')')
@@ -103,49 +118,114 @@ pub(crate) fn expand(
     function: &Function,
     name: &str,
 ) -> Result<Option<Expr>, QueryError> {
+    if let Some(target) = RENAMES.get(&(letter(scene.dialect), name)) {
+        let mut renamed = function.clone();
+        renamed.name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(*target))]);
+        return Ok(Some(Expr::Function(renamed)));
+    }
     let Some(arguments) = plain_arguments(function) else { return Ok(None) };
     let key = (letter(scene.dialect), name.to_owned(), arguments.len());
     let Some(template) = TEMPLATES.get(&key) else { return Ok(None) };
     let mut body = template.body.clone();
+    decorate(scene, node, &mut body, function, name)?;
     let mut fill = Fill { template, arguments: &arguments };
     let _ = body.visit(&mut fill);
-    let clauses = match &function.args {
+    Ok(Some(body))
+}
+
+/// Aggregates that templates are made of.
+const AGGREGATES: [&str; 17] = [
+    "array_agg",
+    "avg",
+    "bool_and",
+    "bool_or",
+    "count",
+    "first_value",
+    "last_value",
+    "max",
+    "median",
+    "min",
+    "percentile_cont",
+    "stddev_pop",
+    "stddev_samp",
+    "string_agg",
+    "sum",
+    "var_pop",
+    "var_samp",
+];
+
+/// Gives the aggregates of a rewritten call what stood beside the call: `distinct`, `order by`,
+/// `filter`, `over`.
+pub(super) fn decorate(
+    scene: &Scene<'_>,
+    node: &Expr,
+    body: &mut Expr,
+    function: &Function,
+    name: &str,
+) -> Result<(), QueryError> {
+    let (distinct, clauses) = match &function.args {
         FunctionArguments::List(list) => (list.duplicate_treatment, list.clauses.clone()),
         FunctionArguments::None | FunctionArguments::Subquery(_) => (None, Vec::new()),
     };
-    let decorated = clauses.0.is_some()
-        || !clauses.1.is_empty()
+    let decorated = distinct.is_some()
+        || !clauses.is_empty()
         || function.over.is_some()
         || function.filter.is_some()
         || function.null_treatment.is_some();
     if !decorated {
-        return Ok(Some(body));
+        return Ok(());
     }
-    let Expr::Function(inner) = &mut body else {
-        return Err(refused(
-            scene,
-            node,
-            format!("\"{name}\" with distinct, order by, filter or over is not run"),
-            "Compute it in a common table expression first.",
-        ));
+    let mut place = Decorate { function, distinct, clauses, found: 0, ordered: false };
+    let _ = body.visit(&mut place);
+    let message = match (place.found, place.ordered) {
+        (0, _) => format!("\"{name}\" with distinct, order by, filter or over is not run"),
+        (_, true) => format!("\"{name}\" in a window is not run"),
+        _ => return Ok(()),
     };
-    inner.over = function.over.clone();
-    inner.null_treatment = function.null_treatment.or(inner.null_treatment);
-    if let Some(condition) = function.filter.clone() {
-        inner.filter = Some(match inner.filter.take() {
-            Some(own) => Box::new(binary(*own, BinaryOperator::And, *condition)),
-            None => condition,
-        });
-    }
-    if let FunctionArguments::List(list) = &mut inner.args {
-        if clauses.0.is_some() {
-            list.duplicate_treatment = clauses.0;
+    Err(refused(scene, node, message, "Compute it in a common table expression first."))
+}
+
+struct Decorate<'a> {
+    function: &'a Function,
+    distinct: Option<DuplicateTreatment>,
+    clauses: Vec<FunctionArgumentClause>,
+    found: usize,
+    /// A window over an aggregate that has an order inside, which nobody would heed.
+    ordered: bool,
+}
+
+impl VisitorMut for Decorate<'_> {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Function(inner) = expr else { return ControlFlow::Continue(()) };
+        let aggregate = last_part(&inner.name).map(folded);
+        if !aggregate.is_some_and(|name| AGGREGATES.contains(&name.as_str())) {
+            return ControlFlow::Continue(());
         }
-        if !clauses.1.is_empty() {
-            list.clauses = clauses.1;
+        self.found += 1;
+        inner.over = self.function.over.clone();
+        inner.null_treatment = self.function.null_treatment.or(inner.null_treatment);
+        if let Some(condition) = self.function.filter.clone() {
+            inner.filter = Some(match inner.filter.take() {
+                Some(own) => Box::new(binary(*own, BinaryOperator::And, *condition)),
+                None => condition,
+            });
         }
+        if let FunctionArguments::List(list) = &mut inner.args {
+            if self.distinct.is_some() {
+                list.duplicate_treatment = self.distinct;
+            }
+            if !self.clauses.is_empty() {
+                list.clauses = self.clauses.clone();
+            }
+            let order = |clause: &FunctionArgumentClause| {
+                matches!(clause, FunctionArgumentClause::OrderBy(_))
+            };
+            self.ordered |= inner.over.is_some() && list.clauses.iter().any(order);
+        }
+        ControlFlow::Continue(())
     }
-    Ok(Some(body))
 }
 
 struct Fill<'a> {
@@ -182,6 +262,7 @@ mod tests {
         let text = include_str!("templates.txt");
         for line in lines(text) {
             let body = line.split_once(" = ").map(|(_, body)| body);
+            // A rename names a function alone, which is an expression too.
             assert!(body.is_some_and(|body| parse::expression(body).is_ok()), "{line}");
         }
         assert!(TEMPLATES.len() > 100, "{}", TEMPLATES.len());
