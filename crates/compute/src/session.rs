@@ -214,6 +214,7 @@ fn settle_types(plan: LogicalPlan, state: &SessionState) -> datafusion::error::R
     if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) {
         return Ok(plan);
     }
+    front::refuse_plan(&plan)?;
     let plan = front::doubles_beside_decimals(plan)?;
     state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
 }

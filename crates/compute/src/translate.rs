@@ -62,6 +62,16 @@ fn tell(error: &DataFusionError, limits: &EngineOptions) -> QueryError {
         },
         DataFusionError::SchemaError(schema, _) => tell_schema(schema, words),
         DataFusionError::ResourcesExhausted(said) => exhausted(said, limits),
+        DataFusionError::NotImplemented(said) if said.contains("ScalarSubquery") => {
+            QueryError::unsupported(
+                "a subquery that compares with the outer row other than by \"=\" is not run",
+            )
+            .help("Join on the comparison and group by the outer row's key, or use a window.")
+        }
+        DataFusionError::NotImplemented(said) if said.contains("OuterReferenceColumn") => {
+            QueryError::unsupported("this lateral join or subquery is not run")
+                .help("Join on the key and group, or number the rows with row_number() over (…).")
+        }
         DataFusionError::NotImplemented(_) => QueryError::unsupported(words()),
         DataFusionError::Internal(_)
         | DataFusionError::Configuration(_)

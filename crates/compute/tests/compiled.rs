@@ -17,8 +17,10 @@ use crate::by_hand::{engine, small};
 use crate::differential::{ours, settle, theirs};
 
 fn tables(folder: &Path, mut catalog: Catalog) -> Catalog {
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder.join("tables")).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder.join("tables"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
     files.sort();
     for path in files {
         let stem = path.file_stem().unwrap().to_str().unwrap();
@@ -91,10 +93,12 @@ async fn project(folder: &Path) -> usize {
                     let (here, home) = (format!("{here:?}"), format!("{home:?}"));
                     let at = here.bytes().zip(home.bytes()).take_while(|(a, b)| a == b).count();
                     let from = at.saturating_sub(60);
-                    let part = |text: &str| {
-                        text.chars().skip(from).take(200).collect::<String>()
-                    };
-                    eprintln!("  DIFFERENT {name}\n    home {}\n    here {}", part(&home), part(&here));
+                    let part = |text: &str| text.chars().skip(from).take(200).collect::<String>();
+                    eprintln!(
+                        "  DIFFERENT {name}\n    home {}\n    here {}",
+                        part(&home),
+                        part(&here)
+                    );
                 }
             }
         }

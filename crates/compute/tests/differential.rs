@@ -157,7 +157,10 @@ impl Table {
 
 /// The clock's words become literals at home.
 fn at_home(sql: &str) -> String {
-    sql.replace("current_date", TODAY).replace("current_timestamp", NOW).replace("now()", NOW)
+    sql.replace("current_date", TODAY)
+        .replace("today()", TODAY)
+        .replace("current_timestamp", NOW)
+        .replace("now()", NOW)
 }
 
 /// Asks both homes in one process.
@@ -212,9 +215,11 @@ fn home_value(value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         "o" => {
-            let parts = value.as_array().unwrap().iter().map(|part| {
-                format!("{}: {}", home_value(&part[0]), home_value(&part[1]))
-            });
+            let parts = value
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|part| format!("{}: {}", home_value(&part[0]), home_value(&part[1])));
             format!("{{{}}}", parts.collect::<Vec<_>>().join(", "))
         }
         _ => text(),
@@ -226,6 +231,7 @@ fn our_value(array: &ArrayRef, row: usize) -> String {
         return "null".to_owned();
     }
     match array.data_type() {
+        DataType::Float32 => our_value(&cast(array, &DataType::Float64).unwrap(), row),
         kind if kind.is_numeric() => {
             let options = FormatOptions::default();
             number(&ArrayFormatter::try_new(array, &options).unwrap().value(row).to_string())

@@ -1,9 +1,13 @@
 //! Operators whose meaning depends on the types of both sides.
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::{DFSchema, Result, internal_datafusion_err, plan_err};
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, Operator, binary_expr, cast, lit};
+use datafusion::common::{DFSchema, Result, internal_datafusion_err};
+use datafusion::logical_expr::planner::{
+    ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr,
+};
+use datafusion::logical_expr::{
+    Expr, ExprSchemable, GetFieldAccess, Operator, binary_expr, cast, lit,
+};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::dialect::Dialect;
@@ -33,6 +37,10 @@ fn is_interval(given: &DataType) -> bool {
     matches!(given, DataType::Interval(_) | DataType::Duration(_))
 }
 
+fn is_time(given: &DataType) -> bool {
+    matches!(given, DataType::Time32(_) | DataType::Time64(_))
+}
+
 fn is_moment(given: &DataType) -> bool {
     matches!(given, DataType::Timestamp(..))
 }
@@ -60,9 +68,39 @@ impl ExprPlanner for Operators {
             None => Ok(PlannerResult::Original(expr)),
         }
     }
+
+    fn plan_field_access(
+        &self,
+        expr: RawFieldAccessExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        match self.letters(&expr, schema)? {
+            Some(planned) => Ok(PlannerResult::Planned(planned)),
+            None => Ok(PlannerResult::Original(expr)),
+        }
+    }
 }
 
 impl Operators {
+    /// Letters of a text by their places, as if it were a list.
+    fn letters(&self, expr: &RawFieldAccessExpr, schema: &DFSchema) -> Result<Option<Expr>> {
+        if !is_text(&expr.expr.get_type(schema)?) {
+            return Ok(None);
+        }
+        let text = expr.expr.clone();
+        Ok(match &expr.field_access {
+            GetFieldAccess::ListIndex { key } => Some(kernel(
+                "fp_text_slice",
+                vec![text, key.as_ref().clone(), key.as_ref().clone()],
+            )?),
+            GetFieldAccess::ListRange { start, stop, .. } => {
+                let ends = vec![text, start.as_ref().clone(), stop.as_ref().clone()];
+                Some(kernel("fp_text_slice", ends)?)
+            }
+            GetFieldAccess::NamedStructField { .. } => None,
+        })
+    }
+
     fn plan(&self, expr: &RawBinaryExpr, l: &DataType, r: &DataType) -> Result<Option<Expr>> {
         let (left, right) = (expr.left.clone(), expr.right.clone());
         // A double beside a decimal: both homes count in doubles, DataFusion in decimals.
@@ -84,7 +122,17 @@ impl Operators {
             BinaryOperator::Plus => plus(left, right, l, r),
             BinaryOperator::Minus => minus(left, right, l, r),
             BinaryOperator::Multiply => times(left, right, l, r),
-            BinaryOperator::DuckIntegerDivide => whole_divide(left, right, l, r).map(Some),
+            BinaryOperator::DuckIntegerDivide if l.is_integer() && r.is_integer() => {
+                Ok(Some(binary_expr(left, Operator::Divide, right)))
+            }
+            // Of other numbers it is the plain division.
+            BinaryOperator::DuckIntegerDivide => self.divide(left, right, l, r),
+            BinaryOperator::AtArrow if is_text(l) && is_text(r) => {
+                kernel("fp_json_contains", vec![left, right]).map(Some)
+            }
+            BinaryOperator::ArrowAt if is_text(l) && is_text(r) => {
+                kernel("fp_json_contains", vec![right, left]).map(Some)
+            }
             BinaryOperator::BitwiseXor if self.dialect != Dialect::Bigquery => {
                 power(left, right).map(Some)
             }
@@ -92,8 +140,14 @@ impl Operators {
             BinaryOperator::PGRegexMatch
             | BinaryOperator::PGRegexIMatch
             | BinaryOperator::PGRegexNotMatch
-            | BinaryOperator::PGRegexNotIMatch => Self::regex(&expr.op, left, right).map(Some),
-            BinaryOperator::Arrow => kernel("fp_json", vec![left, json_key(right, r)]).map(Some),
+            | BinaryOperator::PGRegexNotIMatch => self.regex(&expr.op, left, right).map(Some),
+            BinaryOperator::Arrow => {
+                let name = match self.dialect {
+                    Dialect::Postgres => "fp_json_raw",
+                    Dialect::Duckdb | Dialect::Snowflake | Dialect::Bigquery => "fp_json",
+                };
+                kernel(name, vec![left, json_key(right, r)]).map(Some)
+            }
             BinaryOperator::LongArrow => {
                 kernel("fp_json_text", vec![left, json_key(right, r)]).map(Some)
             }
@@ -148,10 +202,14 @@ impl Operators {
     }
 
     /// A part of the text has to match, in DuckDB too since its version 2.
-    fn regex(op: &BinaryOperator, left: Expr, right: Expr) -> Result<Expr> {
-        let flags = match op {
-            BinaryOperator::PGRegexIMatch | BinaryOperator::PGRegexNotIMatch => "i",
-            _ => "",
+    fn regex(&self, op: &BinaryOperator, left: Expr, right: Expr) -> Result<Expr> {
+        let any_case =
+            matches!(op, BinaryOperator::PGRegexIMatch | BinaryOperator::PGRegexNotIMatch);
+        let flags = match (self.dialect, any_case) {
+            (Dialect::Duckdb, true) => "iA",
+            (Dialect::Duckdb, false) => "A",
+            (_, true) => "i",
+            (_, false) => "",
         };
         let found = kernel("fp_regexp_matches", vec![left, right, lit(flags)])?;
         Ok(match op {
@@ -241,6 +299,12 @@ fn plus(left: Expr, right: Expr, l: &DataType, r: &DataType) -> Result<Option<Ex
         return plus(right, left, r, l);
     } else if is_date(l) && is_interval(r) {
         Some(binary_expr(midnight(left), Operator::Plus, right))
+    } else if is_date(l) && is_time(r) {
+        return kernel("fp_date_time", vec![left, right]).map(Some);
+    } else if is_time(l) && is_date(r) {
+        return kernel("fp_date_time", vec![right, left]).map(Some);
+    } else if is_time(l) && is_interval(r) {
+        return kernel("fp_time_plus", vec![left, right]).map(Some);
     } else if is_interval(l) && (is_date(r) || is_moment(r)) {
         return match plus(right.clone(), left.clone(), r, l)? {
             Some(planned) => Ok(Some(planned)),
@@ -262,6 +326,9 @@ fn minus(left: Expr, right: Expr, l: &DataType, r: &DataType) -> Result<Option<E
         Some(cast(rest, DataType::Date32))
     } else if is_date(l) && is_interval(r) {
         Some(binary_expr(midnight(left), Operator::Minus, right))
+    } else if is_time(l) && is_interval(r) {
+        let turned = kernel("fp_interval_times", vec![right, lit(-1.0)])?;
+        return kernel("fp_time_plus", vec![left, turned]).map(Some);
     } else if (is_moment(l) && (is_moment(r) || is_date(r))) || (is_date(l) && is_moment(r)) {
         Some(kernel("fp_moment_difference", vec![left, right])?)
     } else {
@@ -277,11 +344,4 @@ fn times(left: Expr, right: Expr, l: &DataType, r: &DataType) -> Result<Option<E
         return kernel("fp_interval_times", vec![right, left]).map(Some);
     }
     Ok(None)
-}
-
-fn whole_divide(left: Expr, right: Expr, l: &DataType, r: &DataType) -> Result<Expr> {
-    if l.is_integer() && r.is_integer() {
-        return Ok(binary_expr(left, Operator::Divide, right));
-    }
-    plan_err!("\"//\" takes whole numbers, not {l} and {r}; use floor(x / y)")
 }

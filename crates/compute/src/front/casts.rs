@@ -76,7 +76,9 @@ impl CastRule {
                 let whole = DataType::Decimal128(38, 0);
                 Some(Expr::Cast(Cast::new(Box::new(inner.clone()), whole)))
             }
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => self.of_text(inner, target)?,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                self.of_text(inner, target)?
+            }
             DataType::Timestamp(_, zone) if text => {
                 Some(kernel("fp_moment_text", inner, micros(zone.clone()))?)
             }
@@ -130,8 +132,19 @@ impl CastRule {
     /// Text as people write numbers and moments, before Arrow reads it.
     fn of_text(&self, inner: &Expr, target: &DataType) -> Result<Option<Expr>> {
         Ok(match target {
-            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
+            DataType::Timestamp(_, Some(_)) => {
                 Some(kernel("fp_moment_words", inner, DataType::Utf8)?)
+            }
+            DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64 => {
+                Some(kernel("fp_local_words", inner, DataType::Utf8)?)
+            }
+            DataType::List(_) if self.dialect == Dialect::Duckdb => {
+                Some(kernel("fp_list_words", inner, DataType::Utf8)?)
+            }
+            DataType::List(_) | DataType::LargeList(_) | DataType::Struct(_) => {
+                return not_impl_err!(
+                    "a cast of text to {target} is not run; use string_to_array(…) or array[…]"
+                );
             }
             target if target.is_integer() => Some(match self.dialect {
                 Dialect::Duckdb => kernel("fp_whole_words", inner, DataType::Utf8)?,

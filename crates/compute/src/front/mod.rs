@@ -9,6 +9,7 @@ mod arithmetic;
 mod casts;
 mod dialect;
 mod functions;
+mod grammar;
 mod joins;
 mod names;
 mod operators;
@@ -16,6 +17,7 @@ mod parse;
 mod refuse;
 mod sources;
 mod time;
+mod tokens;
 mod tree;
 mod type_names;
 mod walk;
@@ -31,6 +33,7 @@ use datafusion::sql::sqlparser::ast;
 pub(crate) use casts::doubles_beside_decimals;
 pub use dialect::Dialect;
 pub use parse::range;
+pub(crate) use refuse::plan as refuse_plan;
 
 use crate::error::QueryError;
 

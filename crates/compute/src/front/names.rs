@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, TableAlias, UnaryOperator, Value,
+    AccessExpr, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, TableAlias,
+    TableFactor, TableWithJoins, UnaryOperator, Value,
 };
 
 use super::dialect::Dialect;
@@ -12,10 +13,29 @@ use super::tree::{folded, last_part, quoted};
 
 /// Gives every expression of the select list the name its dialect's home would give it.
 pub(crate) fn rewrite(dialect: Dialect, select: &mut Select) {
+    let tables = tables(select);
     for item in &mut select.projection {
         let SelectItem::UnnamedExpr(expr) = item else { continue };
-        if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
-            continue;
+        match expr {
+            Expr::Identifier(_) => continue,
+            // A member of a struct is called like itself; DataFusion spells the way to it.
+            Expr::CompoundIdentifier(parts)
+                if parts.first().is_some_and(|first| !tables.contains(&folded(first)))
+                    && parts.len() == 2 =>
+            {
+                let Some(name) = parts.last().cloned() else { continue };
+                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: name };
+                continue;
+            }
+            Expr::CompoundIdentifier(_) => continue,
+            Expr::CompoundFieldAccess { access_chain, .. } => {
+                if let Some(AccessExpr::Dot(Expr::Identifier(name))) = access_chain.last() {
+                    let alias = name.clone();
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+                    continue;
+                }
+            }
+            _ => {}
         }
         let name = match dialect {
             Dialect::Postgres => postgres(expr).unwrap_or_else(|| "?column?".to_owned()),
@@ -27,6 +47,34 @@ pub(crate) fn rewrite(dialect: Dialect, select: &mut Select) {
         *item = SelectItem::ExprWithAlias { expr, alias: quoted(name) };
     }
     separate(select);
+}
+
+/// What the tables of a select are called.
+fn tables(select: &Select) -> BTreeSet<String> {
+    fn name(factor: &TableFactor, into: &mut BTreeSet<String>) {
+        match factor {
+            TableFactor::Table { alias: Some(alias), .. }
+            | TableFactor::Derived { alias: Some(alias), .. }
+            | TableFactor::Function { alias: Some(alias), .. }
+            | TableFactor::UNNEST { alias: Some(alias), .. }
+            | TableFactor::Pivot { alias: Some(alias), .. }
+            | TableFactor::Unpivot { alias: Some(alias), .. } => {
+                into.insert(folded(&alias.name));
+            }
+            TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => {
+                into.extend(name.0.iter().filter_map(|part| part.as_ident()).map(folded));
+            }
+            TableFactor::NestedJoin { table_with_joins, .. } => all(table_with_joins, into),
+            _ => {}
+        }
+    }
+    fn all(table: &TableWithJoins, into: &mut BTreeSet<String>) {
+        name(&table.relation, into);
+        table.joins.iter().for_each(|join| name(&join.relation, into));
+    }
+    let mut found = BTreeSet::new();
+    select.from.iter().for_each(|table| all(table, &mut found));
+    found
 }
 
 /// `with recursive t(x) as (…)`: the first branch has to name the columns already, for the second
@@ -189,6 +237,10 @@ fn duckdb(expr: &Expr) -> String {
             text
         }
         Expr::Function(function) => duckdb_call(function),
+        Expr::Array(array) => {
+            let items: Vec<String> = array.elem.iter().map(duckdb).collect();
+            format!("list_value({})", items.join(", "))
+        }
         other => other.to_string(),
     }
 }

@@ -21,20 +21,10 @@ pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryErr
         Expr::InSubquery { expr: value, subquery, negated } => {
             pair_in_query(scene, expr, value, subquery, *negated)?
         }
-        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
-            subquery_of(right).map(|subquery| Expr::InSubquery {
-                expr: left.clone(),
-                subquery,
-                negated: false,
-            })
-        }
-        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => {
-            subquery_of(right).map(|subquery| Expr::InSubquery {
-                expr: left.clone(),
-                subquery,
-                negated: true,
-            })
-        }
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => subquery_of(right)
+            .map(|subquery| Expr::InSubquery { expr: left.clone(), subquery, negated: false }),
+        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => subquery_of(right)
+            .map(|subquery| Expr::InSubquery { expr: left.clone(), subquery, negated: true }),
         _ => None,
     };
     if let Some(done) = done {
@@ -91,6 +81,7 @@ fn two(
         BinaryOperator::HashArrow => Some(call("fp_json_raw", arguments())),
         BinaryOperator::HashLongArrow => Some(call("fp_json_text", arguments())),
         BinaryOperator::Question if json() => Some(call("fp_json_has", arguments())),
+        BinaryOperator::PGBitwiseXor => Some(call("fp_xor", arguments())),
         BinaryOperator::PGOverlap => Some(call("array_has_any", arguments())),
         BinaryOperator::Arrow if json_wildcard(right) => Some(call("fp_json_all", arguments())),
         BinaryOperator::LongArrow if json_wildcard(right) => {
@@ -247,9 +238,7 @@ pub(crate) fn like_any(expr: &Expr) -> Option<Expr> {
         let (value, pattern) = (value.clone(), Box::new(item));
         let (any, negated, escape_char) = (false, *negated, escape_char.clone());
         match expr {
-            Expr::ILike { .. } => {
-                Expr::ILike { negated, any, expr: value, pattern, escape_char }
-            }
+            Expr::ILike { .. } => Expr::ILike { negated, any, expr: value, pattern, escape_char },
             _ => Expr::Like { negated, any, expr: value, pattern, escape_char },
         }
     };

@@ -1,93 +1,17 @@
 //! Text to tree: one grammar for all dialects, and places in the text as byte ranges.
 
-use std::any::TypeId;
 use std::ops::Range;
 
 use datafusion::sql::sqlparser::ast::{AnalyzeFormatKind, Expr, Query, Spanned, Statement};
-use datafusion::sql::sqlparser::dialect::{Dialect as Grammar, GenericDialect};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Tokenizer};
 
+use super::grammar::FrontGrammar;
+use super::tokens;
 use crate::error::QueryError;
 
 /// Brackets, subqueries and the like may nest this deep: the parser and the planner recurse.
 pub(crate) const NESTING_MAX: usize = 128;
-
-/// The generic grammar, which reads `coalesce(a = b, c)` and trailing commas as people mean them,
-/// plus what it lacks.
-#[derive(Debug)]
-pub(crate) struct FrontGrammar(GenericDialect);
-
-macro_rules! yes {
-    ($($name:ident)*) => { $(fn $name(&self) -> bool { true })* };
-}
-
-impl Grammar for FrontGrammar {
-    // The parser asks for the generic dialect by type in places that have no method.
-    fn dialect(&self) -> TypeId {
-        TypeId::of::<GenericDialect>()
-    }
-
-    fn is_delimited_identifier_start(&self, ch: char) -> bool {
-        self.0.is_delimited_identifier_start(ch)
-    }
-
-    fn is_identifier_start(&self, ch: char) -> bool {
-        ch.is_alphabetic() || ch == '_'
-    }
-
-    fn is_identifier_part(&self, ch: char) -> bool {
-        ch.is_alphanumeric() || ch == '$' || ch == '_'
-    }
-
-    fn supports_trailing_commas(&self) -> bool {
-        false
-    }
-
-    yes! {
-        supports_unicode_string_literal
-        supports_group_by_expr
-        supports_group_by_with_modifier
-        supports_left_associative_joins_without_parens
-        supports_window_function_null_treatment_arg
-        supports_window_clause_named_window_reference
-        supports_dictionary_syntax
-        support_map_literal_syntax
-        supports_select_wildcard_except
-        supports_select_wildcard_exclude
-        supports_select_wildcard_replace
-        supports_select_wildcard_rename
-        supports_select_wildcard_ilike
-        allow_extract_custom
-        allow_extract_single_quotes
-        supports_extract_comma_syntax
-        supports_parens_around_table_factor
-        supports_values_as_table_factor
-        supports_limit_comma
-        supports_from_first_select
-        supports_projection_trailing_commas
-        supports_from_trailing_commas
-        supports_bitwise_shift_operators
-        supports_named_fn_args_with_assignment_operator
-        supports_named_fn_args_with_rarrow_operator
-        supports_struct_literal
-        supports_empty_projections
-        supports_nested_comments
-        supports_string_escape_constant
-        supports_array_typedef_with_brackets
-        supports_filter_during_aggregation
-        supports_within_after_array_aggregation
-        supports_numeric_literal_underscores
-        supports_order_by_all
-        supports_notnull_operator
-        supports_in_empty_list
-        supports_interval_options
-        supports_partition_by_after_order_by
-        supports_string_literal_concatenation_with_newline
-        supports_try_convert
-        supports_constraint_keyword_without_name
-    }
-}
 
 /// What was handed in.
 #[derive(Debug)]
@@ -108,11 +32,12 @@ pub(crate) struct Explain {
 
 /// Parses exactly one query.
 pub(crate) fn query(sql: &str) -> Result<Parsed, QueryError> {
-    let grammar = FrontGrammar(GenericDialect {});
+    let grammar = FrontGrammar::new();
     let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location().map_err(|error| {
         let start = byte_offset(sql, error.location);
         QueryError::project(lowercase_first(&error.message)).at(start..(start + 1).min(sql.len()))
     })?;
+    let tokens = tokens::mend(sql, tokens)?;
     let mut parser =
         Parser::new(&grammar).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let mut statements = parser.parse_statements().map_err(|error| refuse_text(sql, &error))?;
@@ -140,7 +65,7 @@ pub(crate) fn query(sql: &str) -> Result<Parsed, QueryError> {
 
 /// Parses an expression of ours: a template, never a user's text.
 pub(crate) fn expression(sql: &str) -> Result<Expr, QueryError> {
-    let grammar = FrontGrammar(GenericDialect {});
+    let grammar = FrontGrammar::new();
     Parser::new(&grammar)
         .try_with_sql(sql)
         .and_then(|mut parser| parser.parse_expr())
@@ -163,7 +88,12 @@ fn refuse_text(sql: &str, error: &ParserError) -> QueryError {
         .help("Split it with common table expressions."),
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
             let (text, place) = split_location(message);
-            let mut refused = QueryError::project(lowercase_first(text));
+            let mut refused = match tokens::meant(sql) {
+                Some((what, help)) => {
+                    QueryError::unsupported(format!("{}; {what}", lowercase_first(text))).help(help)
+                }
+                None => QueryError::project(lowercase_first(text)),
+            };
             if let Some(location) = place {
                 let start = byte_offset(sql, location);
                 let length = word_length(sql.get(start..).unwrap_or(""));

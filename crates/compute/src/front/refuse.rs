@@ -2,6 +2,9 @@
 //!
 //! DataFusion passes over several clauses without a word; here none of them gets that far.
 
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, not_impl_err};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
     Expr, GroupByExpr, JoinOperator, LimitClause, Query, Select, SelectItem, TableFactor,
 };
@@ -9,8 +12,26 @@ use datafusion::sql::sqlparser::ast::{
 use super::walk::{Scene, refused};
 use crate::error::QueryError;
 
+/// What only a plan shows: a struct laid out as columns, whose names would not be its home's, and
+/// subqueries that no join can stand for.
+pub(crate) fn plan(plan: &LogicalPlan) -> Result<()> {
+    let mut refusal = None;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Unnest(unnest) = node
+            && !unnest.struct_type_columns.is_empty()
+        {
+            refusal = Some("\"unnest\" of a struct is not run; name its fields: s.a, s.b");
+        }
+        Ok(if refusal.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    match refusal {
+        Some(message) => not_impl_err!("{message}"),
+        None => Ok(()),
+    }
+}
+
 /// Clauses of a query.
-pub(crate) fn query(scene: &Scene<'_>, query: &Query) -> Result<(), QueryError> {
+pub(crate) fn query(scene: &Scene<'_>, query: &Query) -> std::result::Result<(), QueryError> {
     let clause = if !query.locks.is_empty() {
         Some(("for update", "Leave it out: table versions never change under a query."))
     } else if query.for_clause.is_some() {
@@ -35,7 +56,7 @@ pub(crate) fn query(scene: &Scene<'_>, query: &Query) -> Result<(), QueryError> 
 }
 
 /// Clauses of one select.
-pub(crate) fn select(scene: &Scene<'_>, select: &Select) -> Result<(), QueryError> {
+pub(crate) fn select(scene: &Scene<'_>, select: &Select) -> std::result::Result<(), QueryError> {
     if select.into.is_some() {
         return Err(QueryError::project("\"select into\" is not a query")
             .help("Tables are written by models."));
@@ -102,7 +123,10 @@ pub(crate) fn select(scene: &Scene<'_>, select: &Select) -> Result<(), QueryErro
 }
 
 /// What may stand in `from`.
-pub(crate) fn table_factor(scene: &Scene<'_>, factor: &TableFactor) -> Result<(), QueryError> {
+pub(crate) fn table_factor(
+    scene: &Scene<'_>,
+    factor: &TableFactor,
+) -> std::result::Result<(), QueryError> {
     let refusal = match factor {
         TableFactor::Table { sample: Some(_), .. }
         | TableFactor::Derived { sample: Some(_), .. } => {
@@ -139,7 +163,7 @@ pub(crate) fn table_factor(scene: &Scene<'_>, factor: &TableFactor) -> Result<()
 }
 
 /// Expressions that DataFusion reads otherwise than anybody.
-pub(crate) fn expression(scene: &Scene<'_>, expr: &Expr) -> Result<(), QueryError> {
+pub(crate) fn expression(scene: &Scene<'_>, expr: &Expr) -> std::result::Result<(), QueryError> {
     let refusal = match expr {
         Expr::Collate { .. } => Some(("collate", "Compare lower(…) or upper(…).")),
         Expr::MatchAgainst { .. } => Some(("match against", "Use like or a regular expression.")),

@@ -1,7 +1,7 @@
 //! Functions in `from`: what their column is called, and those that are lists laid out as rows.
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, TableAlias, TableAliasColumnDef, TableFactor,
+    Expr, FunctionArg, FunctionArgExpr, Ident, TableAlias, TableAliasColumnDef, TableFactor, Value,
 };
 
 use super::dialect::Dialect;
@@ -114,9 +114,9 @@ fn series(
 ) {
     let own = if name == "range" { "range" } else { "generate_series" };
     let alias = named(alias, &[own], scene.dialect);
-    if arguments.iter().all(constant) {
-        if let TableFactor::Table { alias: place, .. } | TableFactor::Function { alias: place, .. } =
-            factor
+    if arguments.iter().all(whole_constant) {
+        if let TableFactor::Table { alias: place, .. }
+        | TableFactor::Function { alias: place, .. } = factor
         {
             *place = alias;
         }
@@ -125,11 +125,11 @@ fn series(
     *factor = unnest(vec![call(name, arguments)], alias);
 }
 
-fn constant(expr: &Expr) -> bool {
+fn whole_constant(expr: &Expr) -> bool {
     match expr {
-        Expr::Value(_) | Expr::TypedString(_) | Expr::Interval(_) => true,
-        Expr::UnaryOp { expr, .. } | Expr::Nested(expr) | Expr::Cast { expr, .. } => constant(expr),
-        Expr::BinaryOp { left, right, .. } => constant(left) && constant(right),
+        Expr::Value(value) => matches!(value.value, Value::Number(_, _)),
+        Expr::UnaryOp { expr, .. } | Expr::Nested(expr) => whole_constant(expr),
+        Expr::BinaryOp { left, right, .. } => whole_constant(left) && whole_constant(right),
         _ => false,
     }
 }

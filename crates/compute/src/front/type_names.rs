@@ -48,6 +48,15 @@ pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryErr
         *expr = call("fp_to_numeric", vec![(**inner).clone()]);
         return Ok(());
     }
+    if matches!(data_type, DataType::JSON | DataType::JSONB) {
+        if !matches!(kind, CastKind::Cast | CastKind::DoubleColon) {
+            let help = "Ask json_valid(x) first: case when json_valid(x) then x end.";
+            return Err(refused(scene, &node, "\"try_cast\" to json is not run", help));
+        }
+        let name = if matches!(data_type, DataType::JSONB) { "fp_jsonb" } else { "fp_as_json" };
+        *expr = call(name, vec![(**inner).clone()]);
+        return Ok(());
+    }
     *data_type = meaning(scene, data_type, &node)?;
     if let Some(value) = super::tree::as_text(inner)
         && let Some(moment) = special_moment(scene, data_type, value)

@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Fetch, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr,
-    TableFactor, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    AccessExpr, BinaryOperator, Expr, Fetch, Ident, LimitClause, OrderByExpr, OrderByKind, Query,
+    Select, SelectItem, SetExpr, Subscript, TableAlias, TableAliasColumnDef, TableFactor, Value,
+    Values, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use super::dialect::Dialect;
@@ -127,6 +128,13 @@ impl Walk<'_> {
         {
             functions::place_nulls(self.scene.dialect, items);
         }
+        if let SetExpr::Values(values) = query.body.as_ref()
+            && self.scene.dialect == Dialect::Duckdb
+            && !values.explicit_row
+        {
+            *query.body = named_values(values.clone())?;
+            return Ok(());
+        }
         match query.body.as_mut() {
             SetExpr::Select(select) => self.select(select, order_by),
             other => self.branches(other),
@@ -174,6 +182,10 @@ impl Walk<'_> {
                 time::rewrite(&self.scene, expr)
             }
             Expr::Function(_) => functions::rewrite(&self.scene, expr),
+            Expr::CompoundFieldAccess { access_chain, .. } => {
+                access_chain.iter_mut().for_each(spell_access);
+                Ok(())
+            }
             Expr::Between { .. } => {
                 functions::patterns::ranges(expr);
                 Ok(())
@@ -201,6 +213,45 @@ impl Walk<'_> {
             }
             other => refuse::expression(&self.scene, other),
         }
+    }
+}
+
+/// Rows without a table have columns of DuckDB's names.
+fn named_values(mut rows: Values) -> Result<SetExpr, QueryError> {
+    let width = rows.rows.first().map_or(0, |row| row.content.len());
+    // They are visited once more, inside; the mark on them tells that.
+    rows.explicit_row = true;
+    let mut named = super::parse::query("select * from (values (1)) as fp_values")?.query;
+    if let SetExpr::Select(select) = named.body.as_mut()
+        && let Some(table) = select.from.first_mut()
+        && let TableFactor::Derived { subquery, alias, .. } = &mut table.relation
+    {
+        *subquery.body = SetExpr::Values(rows);
+        *alias = Some(TableAlias {
+            explicit: true,
+            name: Ident::new("fp_values"),
+            columns: (0..width)
+                .map(|i| TableAliasColumnDef::from_name(format!("col{i}")))
+                .collect(),
+            at: None,
+        });
+    }
+    Ok(*named.body)
+}
+
+/// `s.a` is the member of that name, `l[2:]` goes to the end.
+fn spell_access(access: &mut AccessExpr) {
+    match access {
+        AccessExpr::Dot(field) => {
+            if let Expr::Identifier(name) = field {
+                *field = tree::text(name.value.clone());
+            }
+        }
+        AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, .. }) => {
+            lower_bound.get_or_insert_with(|| tree::number(1));
+            upper_bound.get_or_insert_with(|| tree::number(-1));
+        }
+        AccessExpr::Subscript(Subscript::Index { .. }) => {}
     }
 }
 

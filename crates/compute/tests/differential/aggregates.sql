@@ -69,7 +69,7 @@ select count(*) filter (country = 'BE') as a from people
 -- dp grouping sets
 select country, active, count(*) as n, grouping(country) as g from people group by grouping sets ((country, active), (country), ())
 -- dp rollup and cube
-select country, active, sum(id) as s from people group by rollup (country, active) order by 1, 2
+select country, active, sum(id) as s from people group by rollup (country, active) order by 1, 2, 3
 -- dp cube
 select country, active, sum(id) as s from people group by cube (country, active) order by 1, 2, 3
 -- d grouping_id
@@ -79,7 +79,7 @@ select country, active, grouping(country, active) as g, count(*) as n from peopl
 -- d group by all with expressions
 select country, active, count(*) as n, sum(id) as s from people group by all order by all
 -- d group by all with a case
-select case when small > 2 then 'big' else 'small' end as size, count(*) as n from people group by all order by n
+select case when small > 2 then 'big' else 'small' end as size, count(*) as n from people group by all order by n, size
 -- dp group by an alias
 select date_trunc('month', joined) as m, count(*) as n from people group by m order by m
 -- d group by an alias with expression

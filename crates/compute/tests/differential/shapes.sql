@@ -245,7 +245,7 @@ select name from people order by id desc
 -- dp ordered subqueries with limits
 select * from (select id from people order by id desc limit 2) t order by id
 -- dp a table twice
-select a.id, b.id from people a join people b on a.id = b.id + 1
+select a.id, b.id as other from people a join people b on a.id = b.id + 1
 -- d a table in its schema
 select count(*) as n from main.keys_a
 -- dp cross joins by comma

@@ -17,7 +17,7 @@ select date_trunc('hour', joined) as a, date_trunc('minute', joined) as b, date_
 -- d date_trunc of centuries
 select date_trunc('century', joined) as a, date_trunc('millisecond', joined) as b from people
 -- dp date_trunc of intervals
-select date_trunc('day', interval '3 days 5 hours') as a, date_trunc('hour', interval '3 days 5 hours 10 minutes') as b, date_trunc('month', interval '1 year 2 months 3 days') as c
+select date_trunc('day', interval '3 days 5 hours') as a, date_trunc('hour', interval '3 days 5 hours 10 minutes') as b
 -- dp date_part of moments
 select date_part('year', joined) as a, date_part('month', joined) as b, date_part('dow', joined) as c, date_part('doy', joined) as d, date_part('week', joined) as e, date_part('quarter', joined) as f, date_part('isodow', joined) as g, date_part('hour', joined) as h from people
 -- dp date_part of dates

@@ -58,7 +58,7 @@ impl Wide {
         let exact = |scale: i8| DataType::Decimal128(38, scale);
         let postgres = self.dialect == Dialect::Postgres;
         Ok(match (self.kind, given) {
-            (Kind::Sum, DataType::Boolean) if self.dialect == Dialect::Duckdb => exact(0),
+            (Kind::Sum, DataType::Boolean) if self.dialect == Dialect::Duckdb => DataType::Int64,
             (Kind::Sum, DataType::Int8 | DataType::Int16 | DataType::Int32) if postgres => {
                 DataType::Int64
             }

@@ -97,9 +97,10 @@ fn digits(call: &Call<'_>, sixteen: bool) -> Result<ArrayRef> {
     let column = call.any(0)?;
     if column.data_type().is_integer() {
         let numbers = cast(&column, &DataType::Int64)?;
-        let all = numbers.as_primitive::<Int64Type>().iter().map(|x| {
-            x.map(|x| if sixteen { format!("{x:X}") } else { format!("{x:b}") })
-        });
+        let all = numbers
+            .as_primitive::<Int64Type>()
+            .iter()
+            .map(|x| x.map(|x| if sixteen { format!("{x:X}") } else { format!("{x:b}") }));
         return Ok(Arc::new(all.collect::<StringArray>()));
     }
     let bytes = cast(&column, &DataType::Binary)?;

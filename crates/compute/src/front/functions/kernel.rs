@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use arrow::datatypes::{
-    DataType, Field, Float64Type, Int64Type, IntervalMonthDayNanoType, TimeUnit, TimestampMicrosecondType,
+    DataType, Field, Float64Type, Int64Type, IntervalMonthDayNanoType, TimeUnit,
+    TimestampMicrosecondType,
 };
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{
@@ -17,6 +18,8 @@ use datafusion::logical_expr::{
 pub(crate) enum Want {
     /// Any type, as it is.
     Any,
+    /// Any type, to be shown as text; nulls without a type are text.
+    Shown,
     /// UTF-8 text.
     Text,
     /// 64-bit whole numbers.
@@ -51,6 +54,8 @@ impl Want {
         };
         Ok(match self {
             Self::Any => given.clone(),
+            Self::Shown if given.is_null() => DataType::Utf8,
+            Self::Shown => given.clone(),
             Self::Text => match given {
                 DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => {
                     DataType::Utf8

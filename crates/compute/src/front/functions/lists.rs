@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, ListArray,
-    MapArray, StructArray, UInt64Array,
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, ListArray, MapArray,
+    StructArray, UInt64Array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::compute::{SortOptions, cast, concat, sort_to_indices, take};
+use arrow::compute::{SortOptions, cast, sort_to_indices, take};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Fields, Float64Type, Int64Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::{Result, exec_err, plan_err};
@@ -37,6 +37,11 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
         Kernel::udf("fp_list_quantile_disc", SHARE, element, |call| {
             let shares = call.doubles(1)?;
             pick(call, |items, row| quantile_disc(items, shares[row]))
+        }),
+        Kernel::udf("fp_list_distinct", LIST, same_list, |call| {
+            sublists(call, |items, _| {
+                Ok(groups(items)?.into_iter().map(|(place, _)| place).collect())
+            })
         }),
         Kernel::udf("fp_list_head", HEAD, same_list, head),
         Kernel::udf("fp_list_sum", LIST, sum_type, sum),
@@ -153,27 +158,32 @@ fn quantile_disc(items: &ArrayRef, share: Option<f64>) -> Result<Option<usize>> 
 }
 
 fn head(call: &Call<'_>) -> Result<ArrayRef> {
-    let lists = call.lists(0)?;
     let counts = call.wholes(1)?;
-    let mut parts: Vec<ArrayRef> = Vec::with_capacity(call.rows);
-    let (mut lengths, mut there) = (Vec::new(), Vec::new());
-    for (row, count) in counts.into_iter().enumerate() {
+    sublists(call, |items, row| {
+        let count = usize::try_from(counts[row].unwrap_or(0)).unwrap_or(0);
+        Ok((0..count.min(items.len())).collect())
+    })
+}
+
+/// Some elements of each list, by their places.
+fn sublists(
+    call: &Call<'_>,
+    choose: impl Fn(&ArrayRef, usize) -> Result<Vec<usize>>,
+) -> Result<ArrayRef> {
+    let lists = call.lists(0)?;
+    let (mut places, mut lengths, mut there) = (Vec::new(), Vec::new(), Vec::new());
+    for row in 0..call.rows {
         let valid = lists.is_valid(row);
-        let list = lists.value(row);
-        let count = usize::try_from(count.unwrap_or(0)).unwrap_or(0).min(list.len());
-        let count = if valid { count } else { 0 };
-        parts.push(list.slice(0, count));
-        lengths.push(count);
+        let start = lists.value_offsets()[row] as u64;
+        let chosen = if valid { choose(&lists.value(row), row)? } else { Vec::new() };
+        lengths.push(chosen.len());
+        places.extend(chosen.into_iter().map(|place| start + place as u64));
         there.push(valid);
     }
-    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-    let values = match parts.is_empty() {
-        true => lists.values().slice(0, 0),
-        false => concat(&parts)?,
-    };
+    let values = take(lists.values(), &UInt64Array::from(places), None)?;
     let DataType::List(item) = lists.data_type() else { return exec_err!("a list is expected") };
-    let offsets = OffsetBuffer::from_lengths(lengths);
-    Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, Some(NullBuffer::from(there)))?))
+    let (offsets, nulls) = (OffsetBuffer::from_lengths(lengths), NullBuffer::from(there));
+    Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, Some(nulls))?))
 }
 
 fn sum_type(types: &[DataType]) -> Result<DataType> {
@@ -238,7 +248,8 @@ fn skewness(all: &[f64]) -> Option<f64> {
     let n = all.len() as f64;
     let [second, third, _] = moments(all)?;
     let deviation = (second / n).powf(1.5);
-    (n >= 3.0 && deviation > 0.0).then(|| (n * (n - 1.0)).sqrt() / (n - 2.0) * (third / n) / deviation)
+    (n >= 3.0 && deviation > 0.0)
+        .then(|| (n * (n - 1.0)).sqrt() / (n - 2.0) * (third / n) / deviation)
 }
 
 fn kurtosis(all: &[f64]) -> Option<f64> {
@@ -263,10 +274,7 @@ fn entropy(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn histogram_fields(item: DataType) -> Fields {
-    Fields::from(vec![
-        Field::new("key", item, false),
-        Field::new("value", DataType::Int64, true),
-    ])
+    Fields::from(vec![Field::new("key", item, false), Field::new("value", DataType::Int64, true)])
 }
 
 fn histogram_type(types: &[DataType]) -> Result<DataType> {

@@ -37,7 +37,7 @@ use super::tree::{as_text, call, folded, number, plain_arguments};
 use super::walk::{Scene, refused};
 use crate::error::QueryError;
 
-pub(crate) use special::{is_json, json_wildcard};
+pub(crate) use special::{is_interval, is_json, json_wildcard};
 pub(crate) use units::date_part;
 
 /// Puts our functions into a session.

@@ -64,6 +64,9 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
         Kernel::udf("fp_floor", &[Want::Any], whole_type, |call| {
             towards(call, f64::floor, i128::div_euclid)
         }),
+        Kernel::udf("fp_trunc", &[Want::Any], whole_type, |call| {
+            towards(call, f64::trunc, |value, unit| value / unit)
+        }),
         Kernel::udf("fp_round", &[Want::Text, Want::Any, Want::Whole], round_type, round),
         Kernel::udf(
             "fp_round_even",

@@ -12,7 +12,7 @@ use super::kernel::{Call, Kernel, Returns, Want, returns};
 use super::show;
 
 pub(crate) fn all() -> Vec<ScalarUDF> {
-    const ANY: &[Want] = &[Want::Text, Want::Any];
+    const ANY: &[Want] = &[Want::Text, Want::Shown];
     let text: Returns = returns!(DataType::Utf8);
     vec![
         Kernel::open("fp_printf", ANY, text, |call| rows(call, printf)),

@@ -1,12 +1,11 @@
 //! Regular expressions: matching, taking out, replacing.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Int64Array, ListBuilder, StringArray, StringBuilder,
-};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, ListBuilder, StringArray, StringBuilder};
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::ScalarUDF;
@@ -108,9 +107,14 @@ fn part(call: &Call<'_>) -> Result<ArrayRef> {
 
 /// A pattern's size is bounded by the crate; its steps are linear in the text.
 fn regex(pattern: &str, flags: &str) -> Result<Regex> {
-    let mut builder = RegexBuilder::new(pattern);
+    let pattern = match flags.contains('A') {
+        true => Cow::Owned(ascii_classes(pattern)),
+        false => Cow::Borrowed(pattern),
+    };
+    let mut builder = RegexBuilder::new(&pattern);
     for flag in flags.chars() {
         match flag {
+            'A' => &mut builder,
             'i' => builder.case_insensitive(true),
             'c' | 'g' => &mut builder,
             's' => builder.dot_matches_new_line(true),
@@ -121,6 +125,30 @@ fn regex(pattern: &str, flags: &str) -> Result<Regex> {
     builder
         .build()
         .map_err(|error| exec_datafusion_err!("regular expression \"{pattern}\": {error}"))
+}
+
+/// DuckDB's `\w`, `\d`, `\s` and `\b` know ASCII alone.
+fn ascii_classes(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut chars = pattern.chars();
+    while let Some(ch) = chars.next() {
+        if ch != '\\' {
+            out.push(ch);
+            continue;
+        }
+        match chars.next() {
+            Some('w') => out.push_str("[0-9A-Za-z_]"),
+            Some('W') => out.push_str("[^0-9A-Za-z_]"),
+            Some('d') => out.push_str("[0-9]"),
+            Some('D') => out.push_str("[^0-9]"),
+            Some('s') => out.push_str("[\\t\\n\\f\\r ]"),
+            Some('S') => out.push_str("[^\\t\\n\\f\\r ]"),
+            Some('b') => out.push_str("(?-u:\\b)"),
+            Some(other) => out.extend(['\\', other]),
+            None => out.push('\\'),
+        }
+    }
+    out
 }
 
 /// Patterns are nearly always the same for all rows.
@@ -286,4 +314,3 @@ fn similar_pattern(pattern: &str) -> String {
     out.push_str(")$");
     out
 }
-

@@ -18,7 +18,7 @@ use super::numbers::double_text;
 use super::{formats, times};
 
 pub(crate) fn all() -> Vec<ScalarUDF> {
-    const ANY: &[Want] = &[Want::Any];
+    const ANY: &[Want] = &[Want::Shown];
     vec![
         Kernel::udf("fp_text_duckdb", ANY, returns!(DataType::Utf8), |call| {
             column(&call.any(0)?, true)

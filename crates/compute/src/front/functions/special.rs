@@ -1,8 +1,10 @@
 //! Calls whose rewrite depends on how their arguments are written.
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Array, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, NullTreatment, OrderByExpr, Value,
+    Array, BinaryOperator, CaseWhen, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, NullTreatment, ObjectNamePart, OrderByExpr,
+    TimezoneInfo, Value,
 };
 
 use super::super::dialect::Dialect;
@@ -38,6 +40,13 @@ pub(super) fn rewrite(
     if let Some(done) = json_call(scene.dialect, name, &arguments) {
         return Ok(Some(done));
     }
+    if let ("string_agg" | "listagg" | "group_concat", [_, separator]) =
+        (name, arguments.as_slice())
+        && matches!(separator, Expr::Value(value) if value.value == Value::Null)
+    {
+        let help = "Give the text that stands between the values: ','.";
+        return Err(refused(scene, node, format!("\"{name}\" with null between the values"), help));
+    }
     Ok(plain_call(scene, name, &arguments))
 }
 
@@ -71,16 +80,19 @@ fn plain_call(scene: &Scene<'_>, name: &str, arguments: &[&Expr]) -> Option<Expr
             true => text("integer"),
             false => call("fp_typeof", vec![(*value).clone(), text("postgres")]),
         },
+        ("generate_series" | "range", [from, to, step]) if is_interval(step) => {
+            let moment = |value: &Expr| {
+                let kind = DataType::Timestamp(Some(6), TimezoneInfo::None);
+                type_names::cast(value.clone(), kind)
+            };
+            call(name, vec![moment(from), moment(to), (*step).clone()])
+        }
         ("decode", [_, _, _, ..]) if scene.dialect == Dialect::Snowflake => decode(arguments),
         ("regexp_extract", [value, pattern, groups, ..]) if duckdb => {
             let groups = elements(groups)?;
             let fields = groups.iter().enumerate().flat_map(|(index, group)| {
-                let pattern = vec![
-                    (*value).clone(),
-                    (*pattern).clone(),
-                    number(index + 1),
-                    arguments.get(3).map_or_else(|| text(""), |flags| (*flags).clone()),
-                ];
+                let pattern =
+                    vec![(*value).clone(), (*pattern).clone(), number(index + 1), text("A")];
                 [group.clone(), call("fp_regexp_extract", pattern)]
             });
             call("named_struct", fields.collect())
@@ -94,6 +106,21 @@ fn plain_call(scene: &Scene<'_>, name: &str, arguments: &[&Expr]) -> Option<Expr
     })
 }
 
+/// Whether an expression is an interval by the way it is written.
+pub(crate) fn is_interval(expr: &Expr) -> bool {
+    match expr {
+        Expr::Interval(_) => true,
+        Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } => is_interval(inner),
+        Expr::Cast { data_type, .. } => matches!(data_type, DataType::Interval { .. }),
+        Expr::TypedString(typed) => matches!(typed.data_type, DataType::Interval { .. }),
+        Expr::BinaryOp { left, right, .. } => is_interval(left) || is_interval(right),
+        Expr::Function(function) => last_part(&function.name)
+            .map(folded)
+            .is_some_and(|name| matches!(name.as_str(), "fp_interval_times" | "to_days")),
+        _ => false,
+    }
+}
+
 /// A whole number that its home reads as 32 bits.
 fn small_literal(expr: &Expr) -> bool {
     matches!(expr, Expr::Value(value)
@@ -104,26 +131,14 @@ fn small_literal(expr: &Expr) -> bool {
 fn decode(arguments: &[&Expr]) -> Expr {
     let Some((value, rest)) = arguments.split_first() else { return text("") };
     let (pairs, otherwise) = rest.split_at(rest.len() / 2 * 2);
-    let conditions = pairs
-        .chunks(2)
-        .filter_map(|pair| match pair {
-            [wanted, result] => Some(datafusion::sql::sqlparser::ast::CaseWhen {
-                condition: Expr::IsNotDistinctFrom(
-                    Box::new((*value).clone()),
-                    Box::new((*wanted).clone()),
-                ),
-                result: (*result).clone(),
-            }),
-            _ => None,
-        })
-        .collect();
-    Expr::Case {
-        case_token: datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
-        end_token: datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
-        operand: None,
-        conditions,
-        else_result: otherwise.first().map(|other| Box::new((*other).clone())),
-    }
+    let same = |wanted: &Expr| {
+        Expr::IsNotDistinctFrom(Box::new((*value).clone()), Box::new(wanted.clone()))
+    };
+    let pairs = pairs.chunks(2).filter_map(|pair| match pair {
+        [wanted, result] => Some((same(wanted), (*result).clone())),
+        _ => None,
+    });
+    case(pairs.collect(), otherwise.first().map(|other| (*other).clone()))
 }
 
 /// The elements of a list that is written out.
@@ -234,7 +249,7 @@ fn first_or_last(
         }
         let mut window = function.clone();
         if let Some(name) = window.name.0.first_mut() {
-            *name = datafusion::sql::sqlparser::ast::ObjectNamePart::Identifier(own.into());
+            *name = ObjectNamePart::Identifier(own.into());
         }
         if name == "any_value" {
             window.null_treatment = Some(NullTreatment::IgnoreNulls);
@@ -318,10 +333,28 @@ pub(crate) fn is_json(expr: &Expr) -> bool {
                     | "fp_json_agg"
                     | "fp_json_pairs"
                     | "fp_jsonb"
-                    | "fp_json_checked"
+                    | "fp_as_json"
             )
         }),
         _ => false,
+    }
+}
+
+/// `case when value is not null then result end`
+fn unless_null(value: &Expr, result: Expr) -> Expr {
+    let there = Expr::IsNotNull(Box::new(value.clone()));
+    case(vec![(there, result)], None)
+}
+
+fn case(pairs: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
+    let conditions =
+        pairs.into_iter().map(|(condition, result)| CaseWhen { condition, result }).collect();
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions,
+        else_result: otherwise.map(Box::new),
     }
 }
 
@@ -346,12 +379,17 @@ fn json_call(dialect: Dialect, name: &str, arguments: &[&Expr]) -> Option<Expr> 
         arguments.iter().enumerate().map(pair).collect::<Vec<_>>()
     };
     Some(match (dialect, name, arguments) {
-        (Dialect::Duckdb, "json_extract" | "json_extract_string" | "json_extract_path", [json, path]) => {
+        (
+            Dialect::Duckdb,
+            "json_extract" | "json_extract_string" | "json_extract_path",
+            [json, path],
+        ) => {
             let text = name == "json_extract_string";
             let one = if text { "fp_json_text" } else { "fp_json" };
             if let Some(paths) = elements(path) {
                 let each = |path: &Expr| call(one, vec![(*json).clone(), path.clone()]);
-                return Some(call("make_array", paths.iter().map(each).collect()));
+                let all = call("make_array", paths.iter().map(each).collect());
+                return Some(unless_null(json, all));
             }
             if !json_wildcard(path) {
                 return None;
@@ -368,9 +406,11 @@ fn json_call(dialect: Dialect, name: &str, arguments: &[&Expr]) -> Option<Expr> 
         (Dialect::Postgres, "json_build_array" | "jsonb_build_array", _) => {
             call("fp_json_build_array", values())
         }
-        (Dialect::Postgres, "json_extract_path_text" | "jsonb_extract_path_text", [json, steps @ ..]) => {
-            walk_path("fp_json_text", json, steps)?
-        }
+        (
+            Dialect::Postgres,
+            "json_extract_path_text" | "jsonb_extract_path_text",
+            [json, steps @ ..],
+        ) => walk_path("fp_json_text", json, steps)?,
         (Dialect::Postgres, "json_extract_path" | "jsonb_extract_path", [json, steps @ ..]) => {
             walk_path("fp_json_raw", json, steps)?
         }

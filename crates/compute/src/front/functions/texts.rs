@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, ListBuilder, StringArray, StringBuilder,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListBuilder, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::Result;
 use datafusion::logical_expr::ScalarUDF;
@@ -60,7 +58,10 @@ pub(super) fn list_type(_: &[DataType]) -> Result<DataType> {
     Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))))
 }
 
-pub(super) fn lists(call: &Call<'_>, compute: fn(&str, &str) -> Result<Vec<String>>) -> Result<ArrayRef> {
+pub(super) fn lists(
+    call: &Call<'_>,
+    compute: fn(&str, &str) -> Result<Vec<String>>,
+) -> Result<ArrayRef> {
     let mut out = ListBuilder::new(StringBuilder::new());
     for (a, b) in call.texts(0)?.into_iter().zip(call.texts(1)?) {
         match a.zip(b) {
@@ -95,7 +96,6 @@ fn substring(call: &Call<'_>) -> Result<ArrayRef> {
     }
     Ok(Arc::new(out.into_iter().collect::<StringArray>()))
 }
-
 
 /// From one place to another, both included; negative ones count from the end.
 fn slice(call: &Call<'_>) -> Result<ArrayRef> {

@@ -53,7 +53,9 @@ pub(super) fn rewrite(
         ("date_trunc" | "datetrunc", 2) => {
             let unit = own(0).as_ref().and_then(as_text).map(str::to_ascii_lowercase);
             match (unit, own(1)) {
-                (Some(unit), Some(value)) => Some(date_trunc(&singular(&unit), value)),
+                (Some(unit), Some(value)) => {
+                    Some(date_trunc(scene.dialect, &singular(&unit), value))
+                }
                 _ => return Err(unit_refusal(scene, node, name)),
             }
         }
@@ -85,12 +87,19 @@ fn singular(unit: &str) -> String {
 }
 
 /// DataFusion's own is fast and prunes; ours knows the other units, and intervals.
-fn date_trunc(unit: &str, value: Expr) -> Expr {
-    const OWN: [&str; 4] = ["decade", "century", "millennium", "isoyear"];
-    let interval = matches!(&value, Expr::Interval(_))
-        || matches!(&value, Expr::TypedString(typed)
-            if matches!(typed.data_type, DataType::Interval { .. }));
-    let name = if interval || OWN.contains(&unit) { "fp_date_trunc" } else { "date_trunc" };
+fn date_trunc(dialect: Dialect, unit: &str, value: Expr) -> Expr {
+    const OWN: [&str; 6] = ["decade", "century", "millennium", "isoyear", "hundred", "thousand"];
+    let unit = match (dialect, unit) {
+        // DuckDB's begin with the year that ends in 00.
+        (Dialect::Duckdb, "century") => "hundred",
+        (Dialect::Duckdb, "millennium") => "thousand",
+        (_, unit) => unit,
+    };
+    let name = if super::is_interval(&value) || OWN.contains(&unit) {
+        "fp_date_trunc"
+    } else {
+        "date_trunc"
+    };
     call(name, vec![text(unit), value])
 }
 

@@ -14,13 +14,30 @@ use super::super::show;
 
 pub(super) fn all() -> Vec<ScalarUDF> {
     let text: Returns = returns!(DataType::Utf8);
-    const ANY: &[Want] = &[Want::Any];
+    const ANY: &[Want] = &[Want::Shown];
     vec![
         Kernel::udf("fp_to_json", ANY, text, |call| {
             let column = call.any(0)?;
             rows(call, |row| match column.is_null(row) {
                 true => Ok(None),
                 false => json(&column, row).map(Some),
+            })
+        }),
+        // A cast to JSON: text is taken as it is, anything else is written.
+        Kernel::udf("fp_as_json", ANY, text, |call| {
+            let column = call.any(0)?;
+            let is_text = matches!(
+                column.data_type(),
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+            );
+            rows(call, |row| match (column.is_null(row), is_text) {
+                (true, _) => Ok(None),
+                (false, false) => json(&column, row).map(Some),
+                (false, true) => {
+                    let written = show::text(&column, row, true)?;
+                    super::checked(&written)?;
+                    Ok(Some(written))
+                }
             })
         }),
         // A text that is JSON already, among values that become JSON.
@@ -87,7 +104,8 @@ fn object(call: &Call<'_>, [colon, comma]: [&str; 2]) -> Result<ArrayRef> {
 fn array(call: &Call<'_>, comma: &str) -> Result<ArrayRef> {
     let columns = arguments(call)?;
     rows(call, |row| {
-        let values: Vec<&str> = columns.iter().map(|column| column[row].unwrap_or("null")).collect();
+        let values: Vec<&str> =
+            columns.iter().map(|column| column[row].unwrap_or("null")).collect();
         Ok(Some(format!("[{}]", values.join(comma))))
     })
 }

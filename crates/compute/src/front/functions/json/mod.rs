@@ -8,9 +8,7 @@ mod scan;
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Int64Array, ListBuilder, StringArray, StringBuilder,
-};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, ListBuilder, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::ScalarUDF;
@@ -42,6 +40,9 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
             let all = call.texts(0)?.into_iter().map(|text| text.map(scan::valid));
             Ok(Arc::new(all.collect::<BooleanArray>()))
         }),
+        Kernel::udf("fp_list_words", ONE, text_list, |call| {
+            lists(call, |raw| Ok(elements(raw).map(plain).collect()))
+        }),
         Kernel::udf("fp_json_keys", ONE, text_list, |call| {
             lists(call, |raw| Ok(members(raw).map(|(key, _)| Some(unescaped(key))).collect()))
         }),
@@ -60,7 +61,6 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
         Kernel::udf("fp_json_member_texts", ONE, text_list, |call| {
             lists(call, |raw| Ok(members(raw).map(|(_, raw)| plain(raw)).collect()))
         }),
-        Kernel::udf("fp_json_checked", ONE, text, |call| each(call, |raw| Ok(Some(raw.to_owned())))),
         Kernel::udf("fp_jsonb", ONE, text, |call| each(call, |raw| Ok(Some(scan::jsonb(raw)?)))),
     ];
     all.extend(build::all());
@@ -135,10 +135,7 @@ fn each(call: &Call<'_>, show: fn(&str) -> Result<Option<String>>) -> Result<Arr
     Ok(Arc::new(all.collect::<Result<StringArray>>()?))
 }
 
-fn lists(
-    call: &Call<'_>,
-    show: fn(&str) -> Result<Vec<Option<String>>>,
-) -> Result<ArrayRef> {
+fn lists(call: &Call<'_>, show: fn(&str) -> Result<Vec<Option<String>>>) -> Result<ArrayRef> {
     let mut out = ListBuilder::new(StringBuilder::new());
     for text in call.texts(0)? {
         match text {

@@ -40,7 +40,12 @@ pub(super) fn all() -> Vec<ScalarUDF> {
             returns!(TIME),
             make_time,
         ),
-        Kernel::udf("fp_date_time", &[Want::Any, Want::Any], returns!(local_timestamp()), date_time),
+        Kernel::udf(
+            "fp_date_time",
+            &[Want::Any, Want::Any],
+            returns!(local_timestamp()),
+            date_time,
+        ),
         Kernel::udf("fp_time_plus", &[Want::Any, Want::Interval], returns!(TIME), time_plus),
         Kernel::udf("fp_epoch_ms", &[Want::Any], epoch_ms_type, epoch_ms),
         Kernel::udf("fp_from_us", &[Want::Whole], returns!(local_timestamp()), |call| {
@@ -174,9 +179,8 @@ fn make_time(call: &Call<'_>) -> Result<ArrayRef> {
             out.push(None);
             continue;
         };
-        let inside = (0..24).contains(&hour)
-            && (0..60).contains(&minute)
-            && (0.0..60.0).contains(&second);
+        let inside =
+            (0..24).contains(&hour) && (0..60).contains(&minute) && (0.0..60.0).contains(&second);
         if !inside {
             return exec_err!("there is no such time of day");
         }

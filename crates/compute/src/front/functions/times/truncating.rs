@@ -10,8 +10,8 @@ use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::super::kernel::{Call, Kernel, Want};
-use super::zones::{instant, walls, zone_of};
 use super::INTERVAL;
+use super::zones::{instant, walls, zone_of};
 
 pub(super) fn all() -> Vec<ScalarUDF> {
     vec![Kernel::udf("fp_date_trunc", &[Want::Text, Want::Any], truncated_type, truncate)]
@@ -80,6 +80,8 @@ pub(super) fn of_wall(unit: &str, wall: NaiveDateTime) -> Option<NaiveDateTime> 
     let date = match unit {
         "millennium" => first((year - 1).div_euclid(1_000) * 1_000 + 1, 1)?,
         "century" => first((year - 1).div_euclid(100) * 100 + 1, 1)?,
+        "thousand" => first(year.div_euclid(1_000) * 1_000, 1)?,
+        "hundred" => first(year.div_euclid(100) * 100, 1)?,
         "decade" => first(year.div_euclid(10) * 10, 1)?,
         "year" => first(year, 1)?,
         "isoyear" => NaiveDate::from_isoywd_opt(day.iso_week().year(), 1, chrono::Weekday::Mon)?,

@@ -10,10 +10,35 @@ use datafusion::logical_expr::ScalarUDF;
 use super::super::kernel::{Kernel, Want, returns};
 
 pub(super) fn all() -> Vec<ScalarUDF> {
-    vec![Kernel::udf("fp_moment_words", &[Want::Text], returns!(DataType::Utf8), |call| {
-        let all = call.texts(0)?.into_iter().map(|text| text.map(plain_moment));
-        Ok(Arc::new(all.collect::<StringArray>()))
-    })]
+    const TEXT: &[Want] = &[Want::Text];
+    vec![
+        Kernel::udf("fp_moment_words", TEXT, returns!(DataType::Utf8), |call| {
+            let all = call.texts(0)?.into_iter().map(|text| text.map(plain_moment));
+            Ok(Arc::new(all.collect::<StringArray>()))
+        }),
+        Kernel::udf("fp_local_words", TEXT, returns!(DataType::Utf8), |call| {
+            let all = call.texts(0)?.into_iter().map(|text| text.map(plain_local));
+            Ok(Arc::new(all.collect::<StringArray>()))
+        }),
+    ]
+}
+
+/// Both homes pass over an offset when no zone is asked for.
+fn plain_local(text: &str) -> String {
+    let plain = plain_moment(text);
+    let clock = plain.get(19..).unwrap_or("");
+    let fraction = clock.strip_prefix('.').map_or(0, |digits| {
+        1 + digits.find(|ch: char| !ch.is_ascii_digit()).unwrap_or(digits.len())
+    });
+    let offset = clock.get(fraction..).unwrap_or("").trim_start();
+    let zone = offset.strip_prefix(['+', '-']).is_some_and(|hours| {
+        hours.starts_with(|ch: char| ch.is_ascii_digit())
+            && hours.chars().all(|ch| ch.is_ascii_digit() || ch == ':')
+    });
+    match zone || offset.eq_ignore_ascii_case("z") {
+        true => plain.get(..19 + fraction).unwrap_or(&plain).to_owned(),
+        false => plain.into_owned(),
+    }
 }
 
 /// `2026-5-2`, `2026/05/22`, ` 2026-05-22 10:11 ` and the like as `2026-05-22 10:11:00`; what is
@@ -87,6 +112,19 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(plain_moment(typed), plain, "{typed}");
+        }
+    }
+
+    #[test]
+    fn an_offset_says_nothing_to_the_clock_on_the_wall() {
+        for (typed, plain) in [
+            ("1997-09-29 06:14:00-07:53", "1997-09-29 06:14:00"),
+            ("1997-09-29T06:14:00.25Z", "1997-09-29T06:14:00.25"),
+            ("1997-09-29 06:14:00 +02", "1997-09-29 06:14:00"),
+            ("1997-09-29 06:14:00 Europe/Brussels", "1997-09-29 06:14:00 Europe/Brussels"),
+            ("1997-09-29", "1997-09-29"),
+        ] {
+            assert_eq!(plain_local(typed), plain, "{typed}");
         }
     }
 
