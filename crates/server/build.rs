@@ -41,10 +41,9 @@ fn main() -> Outcome<()> {
     // Neither FIVEPLY_UI nor FIVEPLY_NODE is watched: a page that is built stays as good under
     // other settings, and all that depends on it would be built again.
     let built = build(&ui, &out, &dist);
-    let required = std::env::var("FIVEPLY_UI").is_ok_and(|value| value == "required");
     match built {
         Ok(()) => {}
-        Err(error) if required => return Err(error),
+        Err(error) if is_required() => return Err(error),
         Err(error) => {
             // A file that never exists: the next build tries again.
             println!("cargo::rerun-if-changed={}", out.join("ui-built").display());
@@ -79,6 +78,11 @@ fn embed(dist: &Path, out: &Path) -> Outcome<()> {
     Ok(())
 }
 
+/// Whether a build without the page is an error; then its types are checked too.
+fn is_required() -> bool {
+    std::env::var("FIVEPLY_UI").is_ok_and(|value| value == "required")
+}
+
 /// Builds the page, unless what it is made from is what the last build was made from.
 fn build(ui: &Path, out: &Path, dist: &Path) -> Outcome<()> {
     let wanted = content_hash(ui)?;
@@ -98,6 +102,9 @@ fn build(ui: &Path, out: &Path, dist: &Path) -> Outcome<()> {
         copy(&ui.join(source), &to)?;
     }
     install(&work, out)?;
+    if is_required() {
+        npm(&work, &["run", "check", "--silent"])?;
+    }
     npm(&work, &["run", "build", "--silent"])?;
     clear(dist)?;
     copy(&work.join("dist"), dist)?;

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use base::{NodeId, RunId, TableName};
 use chrono::{DateTime, Utc};
-use ledger::{StepRecord, StepStatus, TableStanding, TestResult, TestStatus};
+use ledger::{
+    IncidentRecord, IncidentSeverity, IncidentStatus, StepRecord, StepStatus, TableStanding,
+    TestResult, TestStatus,
+};
 use project::{Node, NodeKind, Project};
 use serde::Serialize;
 
@@ -14,6 +17,9 @@ use crate::{Platform, ServerError};
 
 /// Characters of a message that are shown as a reason.
 const REASON_CHARACTERS_MAX: usize = 160;
+
+/// Open incidents that are looked at.
+const INCIDENTS_MAX: u32 = 1_000;
 
 /// In which state a node is, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -88,6 +94,8 @@ pub(crate) struct Overview {
     pub(crate) steps: HashMap<NodeId, StepRecord>,
     pub(crate) tables: HashMap<TableName, TableStanding>,
     pub(crate) test_results: HashMap<NodeId, TestResult>,
+    /// Open ones.
+    pub(crate) incidents: Vec<IncidentRecord>,
 }
 
 /// Whether lists and lineage show a node: what has rows, or reads them for people.
@@ -132,10 +140,11 @@ pub(crate) fn tests_by_node(project: &Project) -> HashMap<&NodeId, Vec<&Node>> {
 pub(crate) async fn read(platform: &Platform) -> Result<Overview, ServerError> {
     let (project, environment) = (platform.project(), &platform.environment);
     let ledger = &platform.ledger;
-    let (steps, tests, tables) = futures::try_join!(
+    let (steps, tests, tables, incidents) = futures::try_join!(
         ledger.node_standings(environment),
         ledger.test_standings(environment),
         ledger.table_standings(environment),
+        ledger.incidents(environment, Some(IncidentStatus::Open), INCIDENTS_MAX),
     )?;
     let mut overview = Overview {
         rows: BTreeMap::new(),
@@ -143,12 +152,18 @@ pub(crate) async fn read(platform: &Platform) -> Result<Overview, ServerError> {
         tables: tables.into_iter().map(|table| (table.table.clone(), table)).collect(),
         test_results: tests.into_iter().map(|test| (test.test.node.clone(), test)).collect(),
         project: Arc::clone(&project),
+        incidents,
     };
     let tests = tests_by_node(&project);
     for id in project.graph.order() {
         let Some(node) = project.graph.node(id).filter(|node| is_shown(node)) else { continue };
         let tests = tests.get(id).map(Vec::as_slice).unwrap_or_default();
-        let row = overview.row(node, tests);
+        let mut row = overview.row(node, tests);
+        for incident in &overview.incidents {
+            if incident.node.as_ref() == Some(id) {
+                worsen(&mut row, incident);
+            }
+        }
         overview.rows.insert(id.clone(), row);
     }
     Ok(overview)
@@ -229,6 +244,18 @@ impl Overview {
             Some((state, name)) => (state, Some(reason_of_parent(state, name))),
             None => (State::Unbuilt, None),
         }
+    }
+}
+
+/// Readers who see wrong numbers see a broken table; what else is wrong makes it late.
+fn worsen(row: &mut NodeRow, incident: &IncidentRecord) {
+    let state = match incident.severity {
+        IncidentSeverity::High => State::Broken,
+        IncidentSeverity::Low | IncidentSeverity::Medium => State::Late,
+    };
+    if row.state < state || (row.state == state && row.reason.is_none()) {
+        row.state = state;
+        row.reason = Some(shortened(&incident.title));
     }
 }
 

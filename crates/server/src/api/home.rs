@@ -1,6 +1,6 @@
 //! The first look of the day: what is fresh, late, broken, and whose; and search over everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use access::Permission;
 use axum::Json;
@@ -152,7 +152,12 @@ fn tests(overview: &Overview) -> TestCounts {
 
 fn attention(overview: &Overview) -> Vec<Attention> {
     let mut found: Vec<(u8, Attention)> = Vec::new();
-    for row in overview.rows.values() {
+    for incident in &overview.incidents {
+        found.push((0, about_incident(incident)));
+    }
+    let told: BTreeSet<&NodeId> =
+        overview.incidents.iter().filter_map(|incident| incident.node.as_ref()).collect();
+    for row in overview.rows.values().filter(|row| !told.contains(&row.id)) {
         // What only passes its parents' state on is named at the parent.
         if !overview.steps.contains_key(&row.id) && row.tests.failed == 0 {
             continue;
@@ -174,6 +179,28 @@ fn attention(overview: &Overview) -> Vec<Attention> {
     }
     found.sort_by_key(|(weight, _)| *weight);
     found.into_iter().map(|(_, item)| item).take(ATTENTION_MAX).collect()
+}
+
+fn about_incident(incident: &ledger::IncidentRecord) -> Attention {
+    let owner = incident
+        .owner
+        .as_ref()
+        .map(|name| OwnerAnswer { name: name.clone(), email: incident.owner_email.clone() });
+    let severity = match incident.severity {
+        ledger::IncidentSeverity::High => "broken",
+        ledger::IncidentSeverity::Medium | ledger::IncidentSeverity::Low => "late",
+    };
+    Attention {
+        kind: "incident",
+        severity,
+        title: incident.title.clone(),
+        detail: incident.day.map(|day| format!("numbers of {day}")),
+        node: incident.node.clone(),
+        owner,
+        since: Some(incident.began),
+        run: incident.run.clone(),
+        incident: Some(incident.id.clone()),
+    }
 }
 
 fn about(

@@ -1,5 +1,6 @@
 //! The HTTP API, one module per subject, all under `/api/v1`.
 
+mod columns;
 mod health;
 mod home;
 mod incidents;
@@ -20,6 +21,7 @@ pub(crate) fn routes() -> Routes {
         .merge(session::routes())
         .merge(home::routes())
         .merge(lineage::routes())
+        .merge(columns::routes())
         .merge(tables::routes())
         .merge(runs::routes())
         .merge(jobs::routes())
