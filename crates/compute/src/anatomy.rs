@@ -56,7 +56,8 @@ impl Session {
             let rows = self.stage_rows(query, &plan, place, stretches).await?;
             // Columns are renamed and computed without touching rows.
             let same = found.last().is_some_and(|last: &OperatorRows| last.rows == rows);
-            if let (Some(what), false) = (what.clone(), same && found.len() > 1) {
+            let first = found.is_empty().then(|| "its input".to_owned());
+            if let (Some(what), false) = (what.or(first), same && found.len() > 1) {
                 found.push(OperatorRows { what, rows });
             }
         }
@@ -123,7 +124,14 @@ fn follow(
                 Expr::Cast(cast) => &cast.expr,
                 Expr::TryCast(cast) => &cast.expr,
                 Expr::Column(column) => return input.schema().maybe_index_of_column(column),
-                _ => return None,
+                // A function of one column: the same moment in another type or zone.
+                other => {
+                    let columns = other.column_refs();
+                    let [column] = columns.into_iter().collect::<Vec<_>>()[..] else {
+                        return None;
+                    };
+                    return input.schema().maybe_index_of_column(column);
+                }
             };
         }
     };

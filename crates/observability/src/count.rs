@@ -161,7 +161,7 @@ pub(crate) fn unusual(value: f64, usual: &[f64]) -> bool {
     let spread = usual.iter().map(|one| (one - mean).powi(2)).sum::<f64>();
     let deviation = (spread / (usual.len() - 1) as f64).sqrt();
     let counted = mean.abs().sqrt();
-    let bound = (3.0 * deviation).max(3.0 * counted).max(0.1 * mean.abs()).max(3.0);
+    let bound = (3.0 * deviation).max(3.0 * counted + 3.0).max(0.1 * mean.abs());
     (value - mean).abs() > bound
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn look(
         .filter(|day| **day != case.day)
         .map(|day| extra.get(day).copied().unwrap_or(0.0))
         .collect();
-    let usual = if usual.len() < 7 { f64::NAN } else { median(usual) };
+    let usual = if usual.is_empty() { f64::NAN } else { median(usual) };
     // Without a key a row may well come twice now and then: "at least once" is what most promise.
     let lenient = keys.is_empty() || usual > 0.0;
     let bound = if lenient { usual + 3.0 * usual.max(1.0).sqrt() + 3.0 } else { 0.5 };
@@ -71,9 +71,9 @@ async fn extra_by_day(
 ) -> Result<BTreeMap<NaiveDate, f64>, ObservabilityError> {
     let (from, to) = stretch(case.day);
     let sql = format!(
-        "select cast(d as varchar) as d, sum(n - 1) as extra from (select cast(x as date) as d, \
-         count(*) as n from (select *, {x} as x from {table}) as q where x >= {from} and x < {to} \
-         group by cast(x as date), {columns} having count(*) > 1) as g group by 1",
+        "select cast(d as varchar) as d, sum(n - 1) as extra from (select cast(moment__ as date) as d, \
+         count(*) as n from (select *, {x} as moment__ from {table}) as q where moment__ >= {from} \
+         and moment__ < {to} group by cast(moment__ as date), {columns} having count(*) > 1) as g group by 1",
         x = time.expression,
         from = moment(from),
         to = moment(to),
@@ -141,7 +141,7 @@ async fn unique_before(
         .map(|(place, column)| format!("count(distinct {column}) as c{place}"))
         .collect();
     let sql = format!(
-        "select count(*) as n, {} from (select *, {} as x from {table}) as q where x < {}",
+        "select count(*) as n, {} from (select *, {} as moment__ from {table}) as q where moment__ < {}",
         distinct.join(", "),
         time.expression,
         moment(midnight(since)),
