@@ -71,9 +71,10 @@ async fn extra_by_day(
 ) -> Result<BTreeMap<NaiveDate, f64>, ObservabilityError> {
     let (from, to) = stretch(case.day);
     let sql = format!(
-        "select cast(d as varchar) as d, sum(n - 1) as extra from (select cast(moment__ as date) as d, \
-         count(*) as n from (select *, {x} as moment__ from {table}) as q where moment__ >= {from} \
-         and moment__ < {to} group by cast(moment__ as date), {columns} having count(*) > 1) as g group by 1",
+        "select cast(d as varchar) as d, sum(n - 1) as extra from (select cast(moment__ as date) \
+         as d, count(*) as n from (select *, {x} as moment__ from {table}) as q where moment__ >= {from} \
+         and moment__ < {to} group by cast(moment__ as date), {columns} having count(*) > 1) as g \
+         group by 1",
         x = time.expression,
         from = moment(from),
         to = moment(to),
@@ -141,7 +142,8 @@ async fn unique_before(
         .map(|(place, column)| format!("count(distinct {column}) as c{place}"))
         .collect();
     let sql = format!(
-        "select count(*) as n, {} from (select *, {} as moment__ from {table}) as q where moment__ < {}",
+        "select count(*) as n, {} from (select *, {} as moment__ from {table}) as q where \
+         moment__ < {}",
         distinct.join(", "),
         time.expression,
         moment(midnight(since)),

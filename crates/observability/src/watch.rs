@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::{ErrorKind, NodeId, RunId};
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{Days, NaiveDate, TimeDelta};
 use ledger::{
     IncidentKind, IncidentRecord, IncidentSeverity, IncidentStatus, NewIncident, StepStatus,
 };
@@ -507,56 +507,4 @@ fn targets(alerts: Option<&Value>) -> Vec<String> {
         },
         None => Vec::new(),
     }
-}
-
-/// An incident with what happened to it, as it is shown.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct IncidentStory {
-    /// The incident; `details.diagnosis` is the diagnosis, where there is one.
-    pub incident: IncidentRecord,
-    /// What happened, oldest first.
-    pub timeline: Vec<ledger::IncidentEvent>,
-    /// The diagnosis as of now, after what was mended meanwhile.
-    pub diagnosis: Option<Diagnosis>,
-    /// When this was put together, by the business clock.
-    pub made_at: DateTime<Utc>,
-}
-
-/// One incident with its timeline, its diagnosis made anew.
-///
-/// # Errors
-/// When there is no such incident, or the ledger cannot be read.
-pub async fn incident_story(tools: &Tools, id: &str) -> Result<IncidentStory, ObservabilityError> {
-    let ledger = &tools.ledger;
-    let found = match ledger.incident(id).await? {
-        Some(found) => Some(found),
-        // The beginning of an id is enough where it names one.
-        None => {
-            let all = ledger.incidents(&tools.environment, None, INCIDENTS_MAX).await?;
-            let mut fitting = all.into_iter().filter(|one| one.id.starts_with(id));
-            fitting.next().filter(|_| fitting.next().is_none() && !id.is_empty())
-        }
-    };
-    let Some(incident) = found else {
-        let help = Some("`fiveply incident list` shows them.".to_owned());
-        return Err(ObservabilityError::NotFound { name: format!("incident {id}"), help });
-    };
-    let timeline = ledger.incident_events(&incident.id).await?;
-    let kept = incident.details.get("diagnosis").cloned();
-    let kept: Option<Diagnosis> = kept.and_then(|kept| serde_json::from_value(kept).ok());
-    let diagnosis = match &kept {
-        Some(kept) => {
-            let question = Question {
-                name: kept.asked.name.clone(),
-                node: kept.asked.node.clone(),
-                measure: kept.asked.measure.clone(),
-                time_column: None,
-            };
-            let now = Box::pin(diagnose(tools, &question, kept.asked.day)).await;
-            now.ok().or_else(|| Some(kept.clone()))
-        }
-        None => None,
-    };
-    let made_at = ledger.clocks().business.now();
-    Ok(IncidentStory { incident, timeline, diagnosis, made_at })
 }

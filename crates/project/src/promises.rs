@@ -1,5 +1,5 @@
-//! Promises: what a user writes under `promises:` in `jobs/*.yml`, or as `meta: {promise: …}` at a
-//! node.
+//! Promises: what a user writes under `promises:` in `jobs/*.yml`, or as `meta: {promise: …}` at
+//! a node.
 //!
 //! ```yaml
 //! promises:
