@@ -29,7 +29,7 @@ struct House {
 async fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
     let hand = Arc::new(Hand(std::sync::Mutex::new(DateTime::UNIX_EPOCH)));
-    let clocks = Clocks { business: hand.clone(), machine: hand.clone() };
+    let clocks = Clocks { business: Arc::<Hand>::clone(&hand), machine: Arc::<Hand>::clone(&hand) };
     let randomness = Arc::new(SeededRandomness::new(1));
     let ledger = Ledger::open(&folder.path().join("ledger.db"), clocks, randomness).await.unwrap();
     House { access: Access::new(ledger.clone()), ledger, hand, _folder: folder }

@@ -36,7 +36,7 @@ async fn one_cause_is_one_incident_until_it_is_closed() {
     let (later, new) = ledger.open_incident(&late_rows(&[])).await.unwrap();
     assert!(new && later.id != first.id);
     let open = ledger.incidents(&prod(), Some(IncidentStatus::Open), 10).await.unwrap();
-    assert_eq!(open, [later.clone()]);
+    assert_eq!(open, std::slice::from_ref(&later));
     assert_eq!(ledger.incidents(&prod(), None, 10).await.unwrap()[0], later, "open ones first");
     let events = ledger.incident_events(&first.id).await.unwrap();
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
