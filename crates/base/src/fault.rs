@@ -38,6 +38,8 @@ kill_points! {
     LedgerAfterCommit => "ledger_after_commit",
     /// The source was told, the lease is still held.
     SourceAcknowledged => "source_acknowledged",
+    /// A destination answered for a batch, nothing was acknowledged yet.
+    DestinationAnswered => "destination_answered",
     /// The lease was released, the run is still open.
     LeaseReleased => "lease_released",
 }

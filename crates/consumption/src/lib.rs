@@ -2,3 +2,12 @@
 //! features for models.
 //!
 //! Read `server` next, which opens the doors to them.
+
+pub mod activation;
+mod cells;
+mod context;
+mod error;
+pub mod features;
+
+pub use context::ConsumptionContext;
+pub use error::ConsumptionError;

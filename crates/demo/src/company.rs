@@ -76,7 +76,7 @@ impl Company {
     /// When no port is free.
     pub async fn start_vendors(&self) -> Result<Vendors, DemoError> {
         let world = World::new(self.seed, self.scale);
-        Vendors::start(&world, self.until.timestamp(), &self.incidents).await
+        Vendors::start(&world, self.until.timestamp(), &self.incidents, &self.dir).await
     }
 
     /// Remembers where the play stands. The file is replaced as a whole: a play that is cut off

@@ -19,6 +19,7 @@ macro_rules! files {
 files! {
     "README.md",
     "dbt_project.yml",
+    "features/churn.yml",
     "fiveply.yml",
     "gitignore",
     "ingest/app.yml",
@@ -64,6 +65,7 @@ files! {
     "seeds/currencies.csv",
     "seeds/plans.csv",
     "seeds/properties.yml",
+    "syncs/account_health.yml",
     "tests/every_signup_is_counted_on_one_day.sql",
     "tests/revenue_is_never_negative.sql",
 }

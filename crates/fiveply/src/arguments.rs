@@ -1,8 +1,15 @@
 //! The command line, as clap reads it. Verbs and flags that dbt has keep dbt's meaning.
 
+mod consume;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use consume::{
+    FeaturesCommand, GetFeaturesArguments, RefreshArguments, SyncCommand, SyncLogArguments,
+    SyncOutcomeWord, SyncRunArguments, TrainingSetArguments,
+};
 
 /// The modern data stack in one binary: load, transform, test, publish, query.
 #[derive(Debug, Parser)]
@@ -90,6 +97,12 @@ pub(crate) enum Command {
     Retry(RetryArguments),
     /// Ask a question in SQL
     Query(QueryArguments),
+    /// Send rows to the tools of other teams
+    #[command(subcommand)]
+    Sync(SyncCommand),
+    /// Training sets and online features for models
+    #[command(subcommand)]
+    Features(FeaturesCommand),
     /// Check project, warehouse and ledger, and show where everything is
     Debug,
     /// List jobs, or run one now

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use base::{EnvironmentName, ErrorKind, NodeId, RunId};
+use consumption::ConsumptionContext;
 use ledger::{Ledger, NewAttempt, StepStatus};
 use orchestration::{Executor, Outcome, Step};
 use project::{NodeKind, Project};
 use tokio_util::sync::CancellationToken;
 use transformation::{Audits, StepReport, Workshop};
 
+use crate::consumer;
 use crate::loader::Loader;
 
 /// Pause before another look at a node that another process works on; it doubles.
@@ -79,6 +81,7 @@ pub(crate) async fn record_skip(
 pub(crate) struct Carrier {
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) loader: Loader,
+    pub(crate) consumption: ConsumptionContext,
     pub(crate) project: Arc<Project>,
     pub(crate) ledger: Ledger,
     pub(crate) run: RunId,
@@ -94,6 +97,12 @@ impl Carrier {
         match kind {
             Some(NodeKind::Stream) => self.loader.load(&step.node, cancel).await,
             Some(NodeKind::Test) => self.workshop.test(&step.node, cancel).await,
+            Some(NodeKind::Sync) => {
+                consumer::send(&self.consumption, &self.run, &step.node, cancel).await
+            }
+            Some(NodeKind::FeatureView) => {
+                consumer::refresh(&self.consumption, &self.run, &step.node, cancel).await
+            }
             _ => {
                 let audits = Audits { gates: &step.gates, warnings: &step.warnings };
                 self.workshop.build(&step.node, audits, cancel).await

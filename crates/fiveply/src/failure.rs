@@ -164,6 +164,16 @@ impl From<server::ServerError> for Failure {
     }
 }
 
+impl From<consumption::ConsumptionError> for Failure {
+    fn from(error: consumption::ConsumptionError) -> Self {
+        let failure = Self::work(error.kind(), error.to_string());
+        match error.help() {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
 impl From<orchestration::OrchestrationError> for Failure {
     fn from(error: orchestration::OrchestrationError) -> Self {
         Self::work(error.kind(), error.to_string())

@@ -6,6 +6,7 @@ mod again;
 mod arguments;
 mod commands;
 mod console;
+mod consumer;
 mod draw;
 mod executor;
 mod failure;
@@ -100,6 +101,8 @@ async fn dispatch(arguments: &Arguments, console: &Console) -> Result<ExitCode, 
         Command::Parse => commands::parse::run(common, console),
         Command::Retry(retry) => commands::retry::run(common, retry, console).await,
         Command::Query(query) => commands::query::run(common, query, console).await,
+        Command::Sync(sync) => commands::sync::run(common, sync, console).await,
+        Command::Features(features) => commands::features::run(common, features, console).await,
         Command::Debug => commands::debug::run(common, console).await,
         Command::Job { command } => commands::job::run(common, command, console).await,
         Command::Token { command } => commands::token::run(common, command, console).await,

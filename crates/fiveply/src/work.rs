@@ -8,6 +8,7 @@ use base::{NodeId, RunId};
 use ledger::{NewRun, RunCause, RunStatus, StepStatus};
 use orchestration::{DriveOptions, GraphView, Observer, Plan, Stops, TestView, drive, plan};
 use project::{Graph, NodeKind, TestSeverity};
+use tokio_util::sync::CancellationToken;
 use transformation::{BackfillWindow, BuildOptions, StepReport, Workshop, hook_has_meaning};
 
 use crate::arguments::{Publish, RunArguments};
@@ -148,6 +149,7 @@ impl Begun {
         let carrier = Carrier {
             workshop: Arc::clone(&workshop),
             loader: Loader::new(place, self.run.clone(), console),
+            consumption: place.consumption(CancellationToken::new()),
             project: Arc::clone(&place.project),
             ledger: place.ledger.clone(),
             run: self.run.clone(),

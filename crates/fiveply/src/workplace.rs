@@ -10,10 +10,12 @@ use base::system::{SystemClock, SystemFiles, SystemRandomness};
 use base::{Clock, Clocks, Diagnostic, EnvironmentName, Files, Randomness, SourceFile};
 use chrono::{DateTime, Utc};
 use compute::{Dialect, Engine, EngineOptions};
+use consumption::ConsumptionContext;
 use ledger::Ledger;
 use project::{Project, ProjectOptions, Settings, yaml};
 use serde_json::{Map, Value};
 use storage::Lake;
+use tokio_util::sync::CancellationToken;
 use transformation::Tools;
 
 use crate::arguments::Common;
@@ -221,6 +223,20 @@ impl Workplace {
     /// The same place with a newer reading of the project's files.
     pub(crate) fn with_project(&self, project: Arc<Project>) -> Self {
         Self { project, ..self.clone() }
+    }
+
+    /// What syncs and feature views work with.
+    pub(crate) fn consumption(&self, cancel: CancellationToken) -> ConsumptionContext {
+        ConsumptionContext {
+            project: Arc::clone(&self.project),
+            ledger: self.ledger.clone(),
+            lake: self.lake.clone(),
+            engine: self.engine.clone(),
+            environment: self.environment.clone(),
+            dialect: self.dialect,
+            clocks: self.clocks.clone(),
+            cancel,
+        }
     }
 
     /// What a workshop is made of.

@@ -2,6 +2,8 @@
 //! JDBC catalog, letter by letter, so that other clients open the same file; a migration never
 //! changes them.
 
+mod activation;
+
 /// One step from a layout to the next.
 pub(crate) struct Migration {
     pub(crate) version: i64,
@@ -22,6 +24,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "pointers, runs, accounts and leases", sql: FIRST },
     Migration { version: 2, name: "users, tokens, sessions and firings", sql: DOORS },
     Migration { version: 3, name: "incidents and alerts", sql: crate::incidents::INCIDENTS },
+    Migration { version: 4, name: "syncs and online features", sql: activation::ACTIVATION },
 ];
 
 /// The newest layout this program knows.

@@ -26,5 +26,6 @@ pub use load::{
     load_stream,
 };
 pub use rejects::REJECT_SOURCE_BYTES_MAX;
+pub use rest::{Delivered, Delivery, Destination, records as json_values};
 pub use schema::{FILE_COLUMN, LINE_COLUMN, LOADED_COLUMN};
 pub use webhook::post_message;

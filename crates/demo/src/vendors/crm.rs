@@ -21,7 +21,7 @@ use crate::world::World;
 const PAGE_ROWS: usize = 500;
 const PAGE_ROWS_MIN: usize = 200;
 const PAGE_ROWS_MAX: usize = 2_000;
-const BASE: &str = "/services/data/v60.0";
+pub(super) const BASE: &str = "/services/data/v60.0";
 
 #[derive(Debug)]
 struct Record {
@@ -78,11 +78,11 @@ fn has_basic(headers: &HeaderMap) -> bool {
     sent.is_some_and(|text| text.starts_with("Basic "))
 }
 
-fn fault(status: StatusCode, code: &str, message: &str) -> Response {
+pub(super) fn fault(status: StatusCode, code: &str, message: &str) -> Response {
     answer(status, &json!([{"errorCode": code, "message": message}]))
 }
 
-fn expired() -> Response {
+pub(super) fn expired() -> Response {
     fault(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid")
 }
 

@@ -1,11 +1,13 @@
 //! The vendors' HTTP servers on loopback. Each shows the company's records as they stood at one
 //! moment, in its own way of paging, naming changes and asking for patience.
 
+mod accounts;
 mod billing;
 mod crm;
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -39,16 +41,19 @@ impl Vendors {
         world: &World,
         now: i64,
         incidents: &[Incident],
+        dir: &Path,
     ) -> Result<Self, DemoError> {
         let mut servers = JoinSet::new();
         let renamed = incidents.contains(&Incident::W5) && now >= Incident::W5.begins_at();
         let twice_from = incidents.contains(&Incident::W6).then(|| Incident::W6.begins_at());
         let billing = Arc::new(billing::Billing::new(world, now));
         let crm = Arc::new(crm::Crm::new(world, now, renamed));
+        let accounts = Arc::new(accounts::Accounts::of(dir));
+        let crm = crm::routes(crm).merge(accounts::routes(accounts));
         let support = Arc::new(support::Support::new(world, now, twice_from));
         Ok(Self {
             billing_port: serve(&mut servers, "billing", billing::routes(billing)).await?,
-            crm_port: serve(&mut servers, "crm", crm::routes(crm)).await?,
+            crm_port: serve(&mut servers, "crm", crm).await?,
             support_port: serve(&mut servers, "support", support::routes(support)).await?,
             _servers: servers,
         })

@@ -6,6 +6,7 @@ pub(crate) mod completion;
 pub(crate) mod debug;
 pub(crate) mod demo;
 pub(crate) mod diagnose;
+pub(crate) mod features;
 pub(crate) mod incident;
 pub(crate) mod job;
 pub(crate) mod list;
@@ -14,6 +15,7 @@ pub(crate) mod parse;
 pub(crate) mod query;
 pub(crate) mod retry;
 pub(crate) mod run;
+pub(crate) mod sync;
 pub(crate) mod token;
 pub(crate) mod user;
 
@@ -69,6 +71,7 @@ impl Verb {
             Self::Build => matches!(kind, NodeKind::Seed | NodeKind::Model | NodeKind::Test),
             Self::Job => {
                 matches!(kind, NodeKind::Stream | NodeKind::Seed | NodeKind::Model | NodeKind::Test)
+                    || kind.is_activation()
             }
         }
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use base::NodeId;
 
 use crate::arguments::{Common, LoadArguments, RetryArguments};
-use crate::commands::{Verb, load, run};
+use crate::commands::{Verb, features, load, run, sync};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::summary::Summary;
@@ -38,6 +38,13 @@ pub(crate) async fn run(
         let load = LoadArguments { threads: arguments.threads, ..LoadArguments::default() };
         let summary = load::carry_out(&place, &load, Some(&again), console).await?;
         return summary.show(console);
+    }
+    if last.command == "sync" {
+        let options = sync::options_of(&last.arguments);
+        return sync::carry_out(&place, &again, options, console).await;
+    }
+    if last.command == "features" {
+        return features::carry_out(&place, &again, console).await;
     }
     let Some(verb) = Verb::from_word(&last.command) else {
         return Err(Failure::usage(format!("a run of `{}` cannot be retried", last.command)));

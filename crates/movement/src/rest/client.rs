@@ -5,21 +5,22 @@ use std::time::Duration;
 use base::{Clocks, ErrorKind};
 use chrono::DateTime;
 use project::ingest::{Auth, ErrorAction, KeyPlace, Method, RestConnection};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::deliver::header_map;
 use crate::MovementError;
 
 /// The first pause before a request is tried again; it doubles each time.
-const PAUSE_FIRST: Duration = Duration::from_millis(250);
+pub(super) const PAUSE_FIRST: Duration = Duration::from_millis(250);
 /// The longest pause, also of those a vendor asks for.
-const PAUSE_MAX: Duration = Duration::from_secs(120);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(120);
 /// Times a vendor may ask for patience about one request.
-const PATIENCE_MAX: u32 = 20;
+pub(super) const PATIENCE_MAX: u32 = 20;
 /// Bytes of one answer.
-const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+pub(super) const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Letters of an answer that an error message shows.
 const SHOWN_LETTERS_MAX: usize = 200;
 
@@ -53,7 +54,7 @@ impl Answer {
 }
 
 /// How a request went.
-enum Outcome {
+pub(super) enum Outcome {
     Answered(Answer),
     /// The user's rules take it as an empty last page.
     Skipped,
@@ -65,12 +66,12 @@ enum Outcome {
 }
 
 pub(crate) struct Client {
-    http: reqwest::Client,
-    connection: RestConnection,
+    pub(super) http: reqwest::Client,
+    pub(super) connection: RestConnection,
     base_url: String,
-    token: Option<String>,
+    pub(super) token: Option<String>,
     clocks: Clocks,
-    cancel: CancellationToken,
+    pub(super) cancel: CancellationToken,
     /// When the next request may go, by the machine clock.
     next_at_ms: i64,
 }
@@ -138,7 +139,7 @@ impl Client {
         }
     }
 
-    async fn sleep(&self, time: Duration) -> Result<(), MovementError> {
+    pub(super) async fn sleep(&self, time: Duration) -> Result<(), MovementError> {
         tokio::select! {
             () = self.cancel.cancelled() => Err(self.cancelled()),
             () = tokio::time::sleep(time) => Ok(()),
@@ -154,7 +155,7 @@ impl Client {
         }
     }
 
-    async fn keep_pace(&mut self) -> Result<(), MovementError> {
+    pub(super) async fn keep_pace(&mut self) -> Result<(), MovementError> {
         let Some(rate) = self.connection.rate else { return Ok(()) };
         let spacing = i64::try_from((rate.per / rate.requests).as_millis()).unwrap_or(0);
         let now = self.clocks.machine.now().timestamp_millis();
@@ -166,14 +167,14 @@ impl Client {
         }
     }
 
-    fn address(&self, path: &str) -> String {
+    pub(super) fn address(&self, path: &str) -> String {
         if path.starts_with("http://") || path.starts_with("https://") {
             return path.to_owned();
         }
         format!("{}/{}", self.base_url.trim_end_matches('/'), path.trim_start_matches('/'))
     }
 
-    async fn authenticate(&mut self) -> Result<(), MovementError> {
+    pub(super) async fn authenticate(&mut self) -> Result<(), MovementError> {
         let Auth::Oauth2 { token_url, client_id, client_secret, scope, base_url } =
             &self.connection.auth
         else {
@@ -242,18 +243,20 @@ impl Client {
         if let Some(body) = &ask.body {
             request = request.json(body);
         }
-        let mut headers = HeaderMap::new();
+        self.dressed(request, &ask.headers, address)
+    }
+
+    /// Adds the connection's headers, the request's own, and what proves who asks.
+    pub(super) fn dressed(
+        &self,
+        request: RequestBuilder,
+        own: &[(String, String)],
+        address: &str,
+    ) -> RequestBuilder {
         let given = self.connection.headers.iter();
         let given = given.map(|(name, value)| (name.as_str(), value.as_str()));
-        let own = ask.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in given.chain(own) {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
-                headers.insert(name, value);
-            }
-        }
-        request = request.headers(headers);
+        let own = own.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let request = request.headers(header_map(given.chain(own)));
         // Secrets go only to the host they belong to, wherever a next page's address may point.
         if !same_host(address, &self.base_url) {
             return request;
@@ -314,7 +317,7 @@ impl Client {
         self.meaning(status, &headers, &String::from_utf8_lossy(&bytes))
     }
 
-    fn meaning(&self, status: StatusCode, headers: &HeaderMap, body: &str) -> Outcome {
+    pub(super) fn meaning(&self, status: StatusCode, headers: &HeaderMap, body: &str) -> Outcome {
         let start: String = body.chars().take(SHOWN_LETTERS_MAX).collect();
         let what = format!("answered {status}: {}", start.trim());
         let wait = self.asked_wait(headers);
@@ -373,7 +376,7 @@ fn method_name(method: Method) -> &'static str {
 }
 
 /// An address without its query, which may hold secrets.
-fn shown(address: &str) -> String {
+pub(super) fn shown(address: &str) -> String {
     address.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
@@ -386,7 +389,7 @@ fn same_host(left: &str, right: &str) -> bool {
 }
 
 /// What the network said, without the address and its query.
-fn network_words(error: &reqwest::Error) -> String {
+pub(super) fn network_words(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "did not answer in time".to_owned();
     }

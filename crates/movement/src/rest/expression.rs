@@ -25,8 +25,11 @@ impl Cursors {
     }
 }
 
-/// All values a path finds.
-pub(crate) fn records<'v>(path: &str, body: &'v Value) -> Result<Vec<&'v Value>, String> {
+/// All values that a JSONPath finds in a document.
+///
+/// # Errors
+/// When the path breaks JSONPath's grammar.
+pub fn records<'v>(path: &str, body: &'v Value) -> Result<Vec<&'v Value>, String> {
     let path =
         JsonPath::parse(path).map_err(|error| format!("\"{path}\" is no JSONPath: {error}"))?;
     Ok(path.query(body).all())

@@ -1,6 +1,7 @@
 //! The HTTP API, one module per subject, all under `/api/v1`.
 
 mod columns;
+mod features;
 mod health;
 mod home;
 mod incidents;
@@ -10,6 +11,7 @@ mod people;
 mod query;
 mod runs;
 mod session;
+mod syncs;
 mod tables;
 
 use crate::Routes;
@@ -28,4 +30,6 @@ pub(crate) fn routes() -> Routes {
         .merge(incidents::routes())
         .merge(query::routes())
         .merge(people::routes())
+        .merge(syncs::routes())
+        .merge(features::routes())
 }
