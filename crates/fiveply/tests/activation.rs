@@ -247,10 +247,17 @@ fn a_sync_killed_at_any_step_takes_every_row_to_the_crm_once() {
     let before = folder.copy().unwrap();
     let sync = ["sync", "run", "account_health"];
     let (mut met, mut tried) = (BTreeSet::new(), 0);
-    for point in KillPoint::ALL {
+    for point in [
+        KillPoint::LeaseClaimed,
+        KillPoint::BatchRead,
+        KillPoint::LedgerBeforeCommit,
+        KillPoint::LedgerAfterCommit,
+        KillPoint::DestinationAnswered,
+        KillPoint::LeaseReleased,
+    ] {
         for hit in [1, 2, 5] {
             folder.become_like(&before).unwrap();
-            if !fiveply.killed_at(*point, hit, &sync).unwrap() {
+            if !fiveply.killed_at(point, hit, &sync).unwrap() {
                 break;
             }
             tried += 1;
@@ -270,14 +277,5 @@ fn a_sync_killed_at_any_step_takes_every_row_to_the_crm_once() {
         }
     }
     println!("kill points, sync: {tried} point x hit tried, met {met:?}");
-    for point in [
-        "lease_claimed",
-        "batch_read",
-        "ledger_before_commit",
-        "ledger_after_commit",
-        "destination_answered",
-        "lease_released",
-    ] {
-        assert!(met.contains(point), "{point} was not met");
-    }
+    assert_eq!(met.len(), 6, "{met:?}");
 }
