@@ -126,7 +126,6 @@ fn install(work: &Path, out: &Path) -> Outcome<()> {
     Ok(())
 }
 
-#[allow(clippy::disallowed_methods, reason = "a build script runs programs")]
 fn npm(folder: &Path, arguments: &[&str]) -> Outcome<()> {
     let node = std::env::var_os("FIVEPLY_NODE").map(PathBuf::from);
     let beside = node.as_deref().and_then(Path::parent);

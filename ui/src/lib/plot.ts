@@ -53,8 +53,10 @@ const months = new Intl.DateTimeFormat("en-GB", { month: "short", year: "numeric
 const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 
 function label(seconds: number, step: number): string {
-  const form = step < DAY_SECONDS ? hours : step < 28 * DAY_SECONDS ? days : months;
-  return form.format(new Date(seconds * 1000));
+  const at = new Date(seconds * 1000);
+  // Among hours, midnight says which day begins.
+  const isHour = step < DAY_SECONDS && at.getHours() + at.getMinutes() > 0;
+  return (isHour ? hours : step < 28 * DAY_SECONDS ? days : months).format(at);
 }
 
 /** Draws; the answer takes the drawing away again. */
