@@ -12,6 +12,8 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +25,7 @@ use crate::distinct;
 use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::fence::{self, Fence};
-use crate::front::{self, Dialect, FrontOptions};
+use crate::front::{self, Dialect, FrontOptions, Known, Probe, Rewritten};
 use crate::names::Names;
 use crate::provider::{relabelled, without_metadata};
 use crate::stream::{BATCHES_AHEAD, Row, RowStream, over_time};
@@ -219,6 +221,14 @@ fn settle_types(plan: LogicalPlan, state: &SessionState) -> datafusion::error::R
     state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
 }
 
+/// One query's text and where its names are looked up.
+struct Asked<'a> {
+    sql: &'a str,
+    dialect: Dialect,
+    default_namespace: Option<&'a str>,
+    names: &'a Names,
+}
+
 impl Scope {
     /// Turns SQL into a logical plan and the state that can run it.
     pub(crate) async fn plan(
@@ -229,19 +239,75 @@ impl Scope {
         names: &Names,
     ) -> Result<(LogicalPlan, SessionState), QueryError> {
         admission::check_text(sql)?;
-        let statement = front::rewrite(sql, dialect, &self.front_options())?;
-        let tables = admission::check_statement(sql, &statement)?;
-        names.check(sql, &tables, default_namespace)?;
-        let mut state = self.state(dialect)?;
-        state.register_catalog_list(Arc::new(names.clone()));
+        let mut known = Known::default();
+        loop {
+            let asked = Asked { sql, dialect, default_namespace, names };
+            let statement = self.rewritten(&asked, None, &mut known).await?;
+            let tables = admission::check_statement(sql, &statement)?;
+            names.check(sql, &tables, default_namespace)?;
+            let state = self.state_for(&asked)?;
+            let planned = state.statement_to_plan(statement).await;
+            match planned.and_then(|plan| settle_types(plan, &state)) {
+                Ok(plan) => return Ok((plan, state)),
+                // What the names of columns tell may turn the error into a plan.
+                Err(error) if known.learn(&error, dialect) => {}
+                Err(error) => return Err(query_error(error, Some(sql), self.engine.options())),
+            }
+        }
+    }
+
+    /// Rewrites until nothing more is asked for; `probe` is a query of the rewrite's own.
+    async fn rewritten(
+        &self,
+        asked: &Asked<'_>,
+        probe: Option<&ast::Query>,
+        known: &mut Known,
+    ) -> Result<Statement, QueryError> {
+        let options = self.front_options();
+        for _ in 0..front::PROBES_MAX {
+            let tried = match probe {
+                None => front::rewrite(asked.sql, asked.dialect, &options, known)?,
+                Some(query) => {
+                    let query = Box::new(query.clone());
+                    front::rewrite_probe(asked.sql, asked.dialect, &options, known, query)?
+                }
+            };
+            match tried {
+                Rewritten::Statement(statement) => return Ok(statement),
+                Rewritten::Wants(probe) => {
+                    let columns = Box::pin(self.columns(asked, &probe, known)).await;
+                    known.tell(probe, columns);
+                }
+            }
+        }
+        let limit = front::PROBES_MAX;
+        Err(QueryError::project(format!(
+            "the columns of more than {limit} relations are asked for (limit probes_max)"
+        ))
+        .help("Name the columns instead of natural joins and columns(…)."))
+    }
+
+    /// The columns that a probe gives; none when it cannot be planned.
+    async fn columns(
+        &self,
+        asked: &Asked<'_>,
+        probe: &Probe,
+        known: &mut Known,
+    ) -> Option<Vec<String>> {
+        let statement = self.rewritten(asked, Some(&probe.query), known).await.ok()?;
+        let tables = admission::check_statement(asked.sql, &statement).ok()?;
+        asked.names.check(asked.sql, &tables, asked.default_namespace).ok()?;
+        let plan = self.state_for(asked).ok()?.statement_to_plan(statement).await.ok()?;
+        Some(plan.schema().fields().iter().map(|field| field.name().clone()).collect())
+    }
+
+    /// The session's state, looking names up as this query does.
+    fn state_for(&self, asked: &Asked<'_>) -> Result<SessionState, QueryError> {
+        let mut state = self.state(asked.dialect)?;
+        state.register_catalog_list(Arc::new(asked.names.clone()));
         let catalog = &mut state.config_mut().options_mut().catalog;
-        catalog.default_schema = default_namespace.unwrap_or(NO_NAMESPACE).to_owned();
-        let plan = state
-            .statement_to_plan(statement)
-            .await
-            .and_then(|plan| settle_types(plan, &state))
-            .map_err(|error| query_error(error, Some(sql), self.engine.options()))?;
-        Ok((plan, state))
+        catalog.default_schema = asked.default_namespace.unwrap_or(NO_NAMESPACE).to_owned();
+        Ok(state)
     }
 
     fn front_options(&self) -> FrontOptions {
@@ -253,12 +319,11 @@ impl Scope {
         if let Some(state) = states.get(&dialect) {
             return Ok(state.clone());
         }
-        let context = SessionContext::new_with_state(
-            SessionStateBuilder::new_with_default_features()
-                .with_config(self.config())
-                .with_runtime_env(Arc::clone(self.engine.environment()))
-                .build(),
-        );
+        let mut builder = SessionStateBuilder::new_with_default_features()
+            .with_config(self.config())
+            .with_runtime_env(Arc::clone(self.engine.environment()));
+        builder.expr_planners().get_or_insert_default().insert(0, front::planner(dialect));
+        let context = SessionContext::new_with_state(builder.build());
         front::register(&context, dialect, &self.front_options())?;
         distinct::register(&context);
         let mut state = context.state();

@@ -4,10 +4,12 @@
 mod by_hand;
 mod compiled;
 mod deletes;
+mod dialects_page;
 mod differential;
 mod evolution;
 mod lake;
 mod limits;
 mod names;
 mod outputs;
+mod places;
 mod statistics;

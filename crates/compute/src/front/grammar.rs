@@ -14,6 +14,9 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::tree::call;
 
+/// How tightly the signs of JSON bind: above arithmetic, below casts.
+const ARROW: u8 = 45;
+
 /// The one grammar of all dialects.
 #[derive(Debug)]
 pub(crate) struct FrontGrammar(GenericDialect);
@@ -75,6 +78,7 @@ impl Grammar for FrontGrammar {
         let op = match &parser.peek_token_ref().token {
             Token::Sharp => BinaryOperator::PGBitwiseXor,
             Token::Question => BinaryOperator::Question,
+            Token::Placeholder(sign) if sign == "?" => BinaryOperator::Question,
             _ => return None,
         };
         parser.next_token();
@@ -85,7 +89,16 @@ impl Grammar for FrontGrammar {
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
         match &parser.peek_token_ref().token {
-            Token::Sharp | Token::Question => Some(Ok(self.prec_value(Precedence::PgOther))),
+            // The generic grammar lets a comparison bind tighter: `j ->> 'a' = 'x'`.
+            Token::Arrow
+            | Token::LongArrow
+            | Token::HashArrow
+            | Token::HashLongArrow
+            | Token::AtArrow
+            | Token::ArrowAt
+            | Token::Sharp
+            | Token::Question => Some(Ok(ARROW)),
+            Token::Placeholder(sign) if sign == "?" => Some(Ok(ARROW)),
             _ => None,
         }
     }
@@ -131,6 +144,7 @@ impl Grammar for FrontGrammar {
         supports_partition_by_after_order_by
         supports_string_literal_concatenation_with_newline
         supports_try_convert
+        supports_comma_separated_trim
         supports_constraint_keyword_without_name
     }
 }

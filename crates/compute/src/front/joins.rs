@@ -15,8 +15,11 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::dialect::Dialect;
+use super::natural;
 use super::parse::range_of;
+use super::probe::columns_of;
 use super::tree::{binary, call, folded, last_part, parts};
+use super::walk::Scene;
 use crate::error::QueryError;
 
 /// What a bare name stands for after the joins, in the order the names were merged.
@@ -35,13 +38,13 @@ struct Merge {
 
 /// Rewrites the joins of one select, and the names that they merged; `order_by` belongs to it.
 pub(crate) fn rewrite(
-    sql: &str,
-    dialect: Dialect,
+    scene: &Scene<'_>,
     select: &mut Select,
     order_by: Option<&mut OrderBy>,
 ) -> Result<(), QueryError> {
+    let (sql, dialect) = (scene.sql, scene.dialect);
     for table in &mut select.from {
-        refuse_natural(sql, table)?;
+        natural::spell_out(scene, table)?;
         for join in &mut table.joins {
             name_side(join);
         }
@@ -55,9 +58,13 @@ pub(crate) fn rewrite(
     }
     let Some(table) = select.from.first_mut() else { return Ok(()) };
     let mut relations = vec![relation_name(sql, &table.relation)?];
+    let mut factors = vec![table.relation.clone()];
     let mut merged = Merged::default();
     for join in &mut table.joins {
-        merge_join(sql, join, &mut relations, &mut merged)?;
+        merge_join(scene, join, &mut relations, &factors, &mut merged)?;
+        if side(&join.join_operator) != Side::LeftOnly {
+            factors.push(join.relation.clone());
+        }
     }
     expand_wildcards(sql, dialect, select, &relations, &merged)?;
     rename_items(select, &merged);
@@ -79,20 +86,6 @@ pub(crate) fn rewrite(
             if !output {
                 let _ = item.expr.visit(&mut names);
             }
-        }
-    }
-    Ok(())
-}
-
-fn refuse_natural(sql: &str, table: &TableWithJoins) -> Result<(), QueryError> {
-    for join in &table.joins {
-        if matches!(constraint(&join.join_operator), Some(JoinConstraint::Natural)) {
-            let mut refused = QueryError::unsupported("\"natural join\" is not run").help(
-                "Name the columns: \"join … using (…)\"; a natural join changes its meaning \
-                       when a column is added.",
-            );
-            refused.span = range_of(sql, join);
-            return Err(refused);
         }
     }
     Ok(())
@@ -162,7 +155,7 @@ pub(crate) fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
     }
 }
 
-fn constraint_mut(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
+pub(crate) fn constraint_mut(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
     match operator {
         JoinOperator::Join(constraint)
         | JoinOperator::Inner(constraint)
@@ -216,11 +209,13 @@ fn qualified(sql: &str, relation: &Relation, name: &Ident) -> Result<Expr, Query
 }
 
 fn merge_join(
-    sql: &str,
+    scene: &Scene<'_>,
     join: &mut Join,
     relations: &mut Vec<Relation>,
+    factors: &[TableFactor],
     merged: &mut Merged,
 ) -> Result<(), QueryError> {
+    let sql = scene.sql;
     let right = relation_name(sql, &join.relation)?;
     let side = side(&join.join_operator);
     let index = relations.len();
@@ -233,7 +228,7 @@ fn merge_join(
         let mut merges = Vec::new();
         for column in columns.iter() {
             let Some(name) = last_part(column).cloned() else { continue };
-            let (left, mut members) = left_value(sql, &name, relations, merged)?;
+            let (left, mut members) = left_value(scene, &name, relations, factors, merged)?;
             let other = qualified(sql, &right, &name)?;
             let equal = binary(left.clone(), BinaryOperator::Eq, other.clone());
             condition = Some(match condition {
@@ -281,16 +276,31 @@ fn refuse_operator(sql: &str, join: &Join) -> QueryError {
 }
 
 fn left_value(
-    sql: &str,
+    scene: &Scene<'_>,
     name: &Ident,
     relations: &[Relation],
+    factors: &[TableFactor],
     merged: &Merged,
 ) -> Result<(Expr, Vec<usize>), QueryError> {
+    let sql = scene.sql;
     if let Some(merge) = merged.columns.get(&folded(name)) {
         return Ok((merge.value.clone(), merge.members.clone()));
     }
     if let [only] = relations {
         return Ok((qualified(sql, only, name)?, vec![0]));
+    }
+    let mut holders = Vec::new();
+    for (index, factor) in factors.iter().enumerate() {
+        match columns_of(scene, factor)? {
+            Some(columns) if columns.contains(&folded(name)) => holders.push(index),
+            Some(_) => {}
+            None => holders.extend([index, index]),
+        }
+    }
+    if let [only] = holders.as_slice()
+        && let Some(relation) = relations.get(*only)
+    {
+        return Ok((qualified(sql, relation, name)?, vec![*only]));
     }
     let mut refused = QueryError::unsupported(format!(
         "\"using ({name})\": which of the tables to the left holds \"{name}\" is not known here"
@@ -317,7 +327,7 @@ fn wildcard_of(relation: Vec<Ident>, options: WildcardAdditionalOptions) -> Sele
     SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
 }
 
-fn excluded_names(options: &WildcardAdditionalOptions) -> Vec<String> {
+pub(crate) fn excluded_names(options: &WildcardAdditionalOptions) -> Vec<String> {
     let mut names = Vec::new();
     match &options.opt_exclude {
         Some(ExcludeSelectItem::Single(name)) => names.extend(last_part(name).map(folded)),

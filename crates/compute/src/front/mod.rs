@@ -5,17 +5,23 @@
 //! plans (`arithmetic`, `casts`) by what [`register`] put into the session. The rule of the house:
 //! a construct gives the rows its dialect's home gives, or is refused by name.
 
+mod aliases;
 mod arithmetic;
 mod casts;
 mod dialect;
 mod functions;
 mod grammar;
 mod joins;
+mod laterals;
 mod names;
+mod natural;
 mod operators;
 mod parse;
+mod pivot;
+mod probe;
 mod refuse;
 mod sources;
+mod star;
 mod time;
 mod tokens;
 mod tree;
@@ -25,7 +31,7 @@ mod walk;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{ExplainStatement, Statement};
 use datafusion::sql::sqlparser::ast;
@@ -33,6 +39,7 @@ use datafusion::sql::sqlparser::ast;
 pub(crate) use casts::doubles_beside_decimals;
 pub use dialect::Dialect;
 pub use parse::range;
+pub(crate) use probe::{Known, PROBES_MAX, Probe};
 pub(crate) use refuse::plan as refuse_plan;
 
 use crate::error::QueryError;
@@ -46,25 +53,61 @@ pub struct FrontOptions {
     pub time_zone: String,
 }
 
+/// What comes of one try to rewrite.
+pub(crate) enum Rewritten {
+    /// A statement that DataFusion plans.
+    Statement(Statement),
+    /// The columns of a relation are needed before the next try.
+    Wants(Probe),
+}
+
 /// Parses one query and rewrites what the dialect means otherwise than DataFusion.
 ///
 /// # Errors
 /// When the text is not one query, or holds a construct that would not give its dialect's rows.
-pub fn rewrite(
+pub(crate) fn rewrite(
     sql: &str,
     dialect: Dialect,
     options: &FrontOptions,
-) -> Result<Statement, QueryError> {
+    known: &Known,
+) -> Result<Rewritten, QueryError> {
     let parse::Parsed { mut query, explain } = parse::query(sql)?;
-    walk::rewrite(sql, dialect, options, &mut query)?;
+    if let Some(probe) = walk::rewrite(sql, dialect, options, known, &mut query)? {
+        return Ok(Rewritten::Wants(probe));
+    }
     let statement = Statement::Statement(Box::new(ast::Statement::Query(query)));
-    Ok(match explain {
+    Ok(Rewritten::Statement(match explain {
         None => statement,
         Some(parse::Explain { analyze, verbose, format }) => {
             let statement = Box::new(statement);
             Statement::Explain(ExplainStatement { analyze, verbose, format, statement })
         }
+    }))
+}
+
+/// Rewrites a query that a probe asks with, whose words stand in `sql`.
+///
+/// # Errors
+/// As [`rewrite`].
+pub(crate) fn rewrite_probe(
+    sql: &str,
+    dialect: Dialect,
+    options: &FrontOptions,
+    known: &Known,
+    mut query: Box<ast::Query>,
+) -> Result<Rewritten, QueryError> {
+    Ok(match walk::rewrite(sql, dialect, options, known, &mut query)? {
+        Some(probe) => Rewritten::Wants(probe),
+        None => {
+            let statement = ast::Statement::Query(query);
+            Rewritten::Statement(Statement::Statement(Box::new(statement)))
+        }
     })
+}
+
+/// What operators mean in a dialect; it has to be asked before DataFusion's own planners.
+pub(crate) fn planner(dialect: Dialect) -> Arc<dyn ExprPlanner> {
+    Arc::new(arithmetic::Operators { dialect })
 }
 
 /// Registers the functions, rules and settings of a dialect.
@@ -83,9 +126,6 @@ pub fn register(
         settings.sql_parser.parse_float_as_decimal = true;
         settings.sql_parser.collect_spans = true;
         settings.execution.time_zone = Some(options.time_zone.clone());
-        state
-            .register_expr_planner(Arc::new(arithmetic::Operators { dialect }))
-            .map_err(|error| QueryError::internal(error.strip_backtrace()))?;
     }
     functions::register(context, dialect, options);
     context.add_analyzer_rule(Arc::new(casts::CastRule { dialect }));

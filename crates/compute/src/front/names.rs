@@ -192,7 +192,7 @@ fn postgres_type(data_type: &DataType) -> String {
 }
 
 /// DuckDB writes the expression itself, in its own spelling.
-fn duckdb(expr: &Expr) -> String {
+pub(crate) fn duckdb(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(name) => name.value.clone(),
         Expr::CompoundIdentifier(parts) => {

@@ -105,15 +105,11 @@ pub(crate) fn select(scene: &Scene<'_>, select: &Select) -> std::result::Result<
         }
     }
     for item in &select.projection {
-        if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item
+        if let SelectItem::QualifiedWildcard(_, options) = item
             && (options.opt_ilike.is_some() || options.opt_rename.is_some())
         {
-            return Err(refused(
-                scene,
-                item,
-                "\"* ilike\" and \"* rename\" are not run",
-                "Name the columns.",
-            ));
+            let message = "\"t.* ilike\" and \"t.* rename\" are not run";
+            return Err(refused(scene, item, message, "Name the columns."));
         }
         if let SelectItem::ExprWithAliases { .. } = item {
             return Err(refused(scene, item, "several aliases of one column", "Give it one."));

@@ -39,6 +39,18 @@ pub(super) fn mend(
                     removed.extend(not);
                 }
             }
+            // `x in [1, 2]`
+            "in" if near(1) == Some(&Token::LBracket) && !comprehension(&tokens, &solid, at) => {
+                if let Some(end) = closing(&tokens, &solid, at + 1) {
+                    let not = is(before, "not");
+                    let (op, all) = if not { (Token::Neq, "ALL") } else { (Token::Eq, "ANY") };
+                    removed.extend(not.then(|| solid[at - 1]));
+                    removed.push(index);
+                    let open = vec![op, Token::make_keyword(all), Token::LParen];
+                    inserts.push((index, open));
+                    inserts.push((end + 1, vec![Token::RParen]));
+                }
+            }
             // `x isnull`
             "isnull" if near(1) != Some(&Token::LParen) && value_end(before) => {
                 removed.push(index);
@@ -62,7 +74,8 @@ pub(super) fn mend(
     edits.extend(removed.into_iter().map(|at| (at, None)));
     edits.sort_by_key(|(at, new)| (*at, new.is_some()));
     for (at, new) in edits.into_iter().rev() {
-        let span = tokens[at].span;
+        let Some(span) = tokens.get(at).or(tokens.last()).map(|token| token.span) else { break };
+        let at = at.min(tokens.len());
         match new {
             Some(new) => {
                 let new = new.into_iter().map(|token| TokenWithSpan { token, span });
@@ -77,6 +90,30 @@ pub(super) fn mend(
         }
     }
     Ok(tokens)
+}
+
+/// Whether this `in` belongs to `[… for x in …]`.
+fn comprehension(tokens: &[TokenWithSpan], solid: &[usize], at: usize) -> bool {
+    let before = at.checked_sub(2).and_then(|at| solid.get(at));
+    is(before.map(|index| &tokens[*index].token), "for")
+}
+
+/// The token that closes the bracket at a place.
+fn closing(tokens: &[TokenWithSpan], solid: &[usize], open: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    for &index in solid.get(open..)? {
+        match &tokens[index].token {
+            Token::LBracket => depth += 1,
+            Token::RBracket => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(index);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 fn word(token: &Token) -> Option<String> {
@@ -264,6 +301,9 @@ mod tests {
             ),
             ("select a isnull", "select a IS NULL"),
             ("select isnull(a)", "select isnull ( a )"),
+            ("select a in [1, 2]", "select a = ANY ( [ 1 , 2 ] )"),
+            ("select a not in [b[1]] and c", "select a <> ALL ( [ b [ 1 ] ] ) and c"),
+            ("select [x for x in [1]]", "select [ x for x in [ 1 ] ]"),
             ("select 2 ** 3", "select 2 ^ 3"),
             ("select count(*) * 2", "select count ( * ) * 2"),
             ("from t where x", "SELECT * from t where x"),

@@ -1,17 +1,20 @@
 //! One walk over the tree: each select first, then its expressions from the leaves up.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, Fetch, Ident, LimitClause, OrderByExpr, OrderByKind, Query,
-    Select, SelectItem, SetExpr, Subscript, TableAlias, TableAliasColumnDef, TableFactor, Value,
-    Values, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    AccessExpr, BinaryOperator, Cte, Expr, Fetch, Ident, LimitClause, OrderBy, OrderByExpr,
+    OrderByKind, Query, Select, SelectItem, SetExpr, Subscript, TableAlias, TableAliasColumnDef,
+    TableFactor, Value, Values, VisitMut, VisitorMut, WildcardAdditionalOptions, With,
 };
 
 use super::dialect::Dialect;
 use super::parse::range_of;
+use super::probe::{Known, Probe};
 use super::{
-    FrontOptions, functions, joins, names, operators, refuse, sources, time, tree, type_names,
+    FrontOptions, aliases, functions, joins, laterals, names, operators, pivot, probe, refuse,
+    sources, star, time, tree, type_names,
 };
 use crate::error::QueryError;
 
@@ -20,25 +23,40 @@ pub(crate) struct Scene<'a> {
     pub(crate) sql: &'a str,
     pub(crate) dialect: Dialect,
     pub(crate) options: &'a FrontOptions,
+    /// What earlier tries found out.
+    pub(crate) known: &'a Known,
+    /// Common tables in sight, as they were written, and whether their `with` is recursive.
+    pub(crate) scope: RefCell<Vec<(bool, Cte)>>,
+    /// The relation whose columns stopped this try.
+    pub(crate) wanted: RefCell<Option<Probe>>,
 }
 
-/// Rewrites a whole query in place.
+/// Rewrites a whole query in place; gives the relation whose columns are needed first, if any.
 pub(crate) fn rewrite(
     sql: &str,
     dialect: Dialect,
     options: &FrontOptions,
+    known: &Known,
     query: &mut Query,
-) -> Result<(), QueryError> {
-    let scene = Scene { sql, dialect, options };
-    match query.visit(&mut Walk { scene, depth: 0 }) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(refused) => Err(*refused),
+) -> Result<Option<Probe>, QueryError> {
+    let (scope, wanted) = (RefCell::default(), RefCell::default());
+    let scene = Scene { sql, dialect, options, known, scope, wanted };
+    let mut walk = Walk { scene, depth: 0, withs: Vec::new() };
+    match query.visit(&mut walk) {
+        ControlFlow::Continue(()) => Ok(None),
+        ControlFlow::Break(refused) => match walk.scene.wanted.take() {
+            Some(probe) => Ok(Some(probe)),
+            None => Err(*refused),
+        },
     }
 }
 
 struct Walk<'a> {
     scene: Scene<'a>,
     depth: usize,
+    /// The common tables of the queries around, kept aside while their bodies are walked, and how
+    /// many were in sight before.
+    withs: Vec<(Option<With>, usize)>,
 }
 
 /// Long chains of operators nest as deep as they are long, and the planner recurses.
@@ -55,11 +73,26 @@ impl VisitorMut for Walk<'_> {
     type Break = Box<QueryError>;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        let before = self.scene.scope.borrow().len();
+        let mut with = query.with.take();
+        if let Some(with) = &mut with {
+            self.common_tables(with)?;
+        }
+        self.withs.push((with, before));
         flow(self.query(query))
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        if let Some((with, before)) = self.withs.pop() {
+            query.with = with;
+            self.scene.scope.borrow_mut().truncate(before);
+        }
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
         sources::rewrite(&self.scene, factor);
+        flow(pivot::rewrite(&self.scene, factor))?;
         flow(refuse::table_factor(&self.scene, factor))
     }
 
@@ -100,29 +133,15 @@ impl Walk<'_> {
                 }
             }
         }
-        if let Some(with) = &mut query.with
-            && with.recursive
+        if let Some(order) = &mut query.order_by
+            && matches!(order.kind, OrderByKind::All(_))
         {
-            for table in &mut with.cte_tables {
-                names::carry_columns(&mut table.query, &table.alias);
+            let width = self.width(query)?;
+            if let Some(order) = &mut query.order_by {
+                order_by_all(order, width);
             }
         }
         let mut order_by = query.order_by.as_mut();
-        if let Some(order) = order_by.as_deref_mut()
-            && let OrderByKind::All(options) = &order.kind
-        {
-            let width = plain_width(&query.body).ok_or_else(|| {
-                QueryError::unsupported("\"order by all\" over \"*\"")
-                    .help("Name the columns to order by.")
-            })?;
-            let options = *options;
-            let items = (1..=width).map(|number| OrderByExpr {
-                expr: tree::number(number),
-                options,
-                with_fill: None,
-            });
-            order.kind = OrderByKind::Expressions(items.collect());
-        }
         if let Some(order) = order_by.as_deref_mut()
             && let OrderByKind::Expressions(items) = &mut order.kind
         {
@@ -141,6 +160,34 @@ impl Walk<'_> {
         }
     }
 
+    /// Each table sees those before it.
+    fn common_tables(&mut self, with: &mut With) -> ControlFlow<Box<QueryError>> {
+        for table in &mut with.cte_tables {
+            let written = table.clone();
+            if with.recursive {
+                names::carry_columns(&mut table.query, &table.alias);
+            }
+            table.query.visit(self)?;
+            self.scene.scope.borrow_mut().push((with.recursive, written));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// How many columns a query has.
+    fn width(&self, query: &Query) -> Result<usize, QueryError> {
+        if let Some(width) = plain_width(&query.body) {
+            return Ok(width);
+        }
+        let mut bare = query.clone();
+        bare.order_by = None;
+        bare.limit_clause = None;
+        match probe::columns_of_query(&self.scene, Box::new(bare))? {
+            Some(columns) => Ok(columns.len()),
+            None => Err(QueryError::unsupported("\"order by all\" over \"*\"")
+                .help("Name the columns to order by.")),
+        }
+    }
+
     fn branches(&self, body: &mut SetExpr) -> Result<(), QueryError> {
         match body {
             SetExpr::Select(select) => self.select(select, None),
@@ -156,7 +203,7 @@ impl Walk<'_> {
     fn select(
         &self,
         select: &mut Select,
-        order_by: Option<&mut datafusion::sql::sqlparser::ast::OrderBy>,
+        order_by: Option<&mut OrderBy>,
     ) -> Result<(), QueryError> {
         refuse::select(&self.scene, select)?;
         if select.projection.is_empty() {
@@ -165,8 +212,12 @@ impl Walk<'_> {
             select.projection.push(SelectItem::Wildcard(all));
         }
         select.flavor = datafusion::sql::sqlparser::ast::SelectFlavor::Standard;
+        let mut order_by = order_by;
+        laterals::rewrite(&self.scene, select, order_by.as_deref_mut())?;
+        star::rewrite(&self.scene, select)?;
         names::rewrite(self.scene.dialect, select);
-        joins::rewrite(self.scene.sql, self.scene.dialect, select, order_by)
+        aliases::rewrite(&self.scene, select)?;
+        joins::rewrite(&self.scene, select, order_by)
     }
 
     fn expression(&self, expr: &mut Expr) -> Result<(), QueryError> {
@@ -214,6 +265,18 @@ impl Walk<'_> {
             other => refuse::expression(&self.scene, other),
         }
     }
+}
+
+/// `order by all` orders by each column.
+fn order_by_all(order: &mut OrderBy, width: usize) {
+    let OrderByKind::All(options) = &order.kind else { return };
+    let options = *options;
+    let items = (1..=width).map(|number| OrderByExpr {
+        expr: tree::number(number),
+        options,
+        with_fill: None,
+    });
+    order.kind = OrderByKind::Expressions(items.collect());
 }
 
 /// Rows without a table have columns of DuckDB's names.

@@ -32,6 +32,10 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
             let all = call.texts(0)?.into_iter().map(|text| text.map(url_decode));
             Ok(Arc::new(all.collect::<StringArray>()))
         }),
+        Kernel::udf("fp_octet_length", BYTES, whole, |call| {
+            let all = call.bytes(0)?.into_iter().map(|bytes| bytes.map(|b| b.len() as i64));
+            Ok(Arc::new(all.collect::<Int64Array>()))
+        }),
         Kernel::udf("fp_bit_count", &[Want::Whole], whole, |call| {
             let all = call.wholes(0)?.into_iter().map(|x| x.map(|x| i64::from(x.count_ones())));
             Ok(Arc::new(all.collect::<Int64Array>()))

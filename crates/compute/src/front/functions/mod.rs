@@ -26,7 +26,8 @@ use std::sync::{Arc, LazyLock};
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgumentClause, FunctionArguments, OrderByExpr, WindowType,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
+    OrderByExpr, WindowType,
 };
 
 use super::FrontOptions;
@@ -37,16 +38,20 @@ use super::tree::{as_text, call, folded, number, plain_arguments};
 use super::walk::{Scene, refused};
 use crate::error::QueryError;
 
-pub(crate) use special::{is_interval, is_json, json_wildcard};
+pub(crate) use special::{case_of, is_interval, is_json, json_wildcard};
 pub(crate) use units::date_part;
 
 /// Puts our functions into a session.
 pub(crate) fn register(context: &SessionContext, dialect: Dialect, _options: &FrontOptions) {
-    for function in kernels() {
-        context.register_udf(function);
+    for function in ALL.iter() {
+        context.register_udf(function.as_ref().clone());
     }
     aggregates::register(context, dialect);
 }
+
+/// Made once for all sessions.
+static ALL: LazyLock<Vec<Arc<ScalarUDF>>> =
+    LazyLock::new(|| kernels().into_iter().map(Arc::new).collect());
 
 fn kernels() -> Vec<ScalarUDF> {
     let topics = [
@@ -66,8 +71,6 @@ fn kernels() -> Vec<ScalarUDF> {
 
 /// One of our functions, for plans that are built by hand.
 pub(crate) fn kernel(name: &str) -> Option<Arc<ScalarUDF>> {
-    static ALL: LazyLock<Vec<Arc<ScalarUDF>>> =
-        LazyLock::new(|| kernels().into_iter().map(Arc::new).collect());
     ALL.iter().find(|function| function.name() == name).map(Arc::clone)
 }
 
@@ -137,12 +140,26 @@ pub(crate) fn rewrite(scene: &Scene<'_>, expr: &mut Expr) -> Result<(), QueryErr
     }
     if let Some(done) = templates::expand(scene, expr, function, &name)? {
         *expr = done;
+        guard_cast(scene, expr);
         return Ok(());
     }
     if templates::passes(scene.dialect, &name) {
+        guard_cast(scene, expr);
         return Ok(());
     }
     Err(unknown(scene, expr, &name))
+}
+
+/// A cast does not show in an aggregate's name, so `sum(x)` and `sum(x::double)` would be one.
+fn guard_cast(scene: &Scene<'_>, expr: &mut Expr) {
+    let Expr::Function(function) = expr else { return };
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    if scene.known.guarded
+        && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(first))) = list.args.first_mut()
+        && matches!(first, Expr::Cast { .. })
+    {
+        *first = call("fp_same", vec![first.clone()]);
+    }
 }
 
 fn unknown(scene: &Scene<'_>, node: &Expr, name: &str) -> QueryError {

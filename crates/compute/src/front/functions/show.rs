@@ -26,6 +26,12 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
         Kernel::udf("fp_text_postgres", ANY, returns!(DataType::Utf8), |call| {
             column(&call.any(0)?, false)
         }),
+        Kernel::udf(
+            "fp_same",
+            &[Want::Any],
+            |types| Ok(types.first().cloned().unwrap_or(DataType::Null)),
+            |call| call.any(0),
+        ),
         Kernel::udf("fp_typeof", &[Want::Any, Want::Text], returns!(DataType::Utf8), |call| {
             let kind = call.any(0)?.data_type().clone();
             let names = call.texts(1)?.into_iter().map(|home| {

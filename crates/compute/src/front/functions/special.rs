@@ -346,6 +346,11 @@ fn unless_null(value: &Expr, result: Expr) -> Expr {
     case(vec![(there, result)], None)
 }
 
+/// `case when condition then result … end`
+pub(crate) fn case_of(pairs: Vec<(Expr, Expr)>) -> Expr {
+    case(pairs, None)
+}
+
 fn case(pairs: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
     let conditions =
         pairs.into_iter().map(|(condition, result)| CaseWhen { condition, result }).collect();

@@ -6,8 +6,9 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments,
-    Ident, ObjectName, ObjectNamePart, Value, VisitMut, VisitorMut,
+    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, Ident, ObjectName, ObjectNamePart, Value, VisitMut,
+    VisitorMut,
 };
 
 use super::super::dialect::Dialect;
@@ -130,7 +131,28 @@ pub(crate) fn expand(
     decorate(scene, node, &mut body, function, name)?;
     let mut fill = Fill { template, arguments: &arguments };
     let _ = body.visit(&mut fill);
+    order_by_argument(&mut body, &arguments);
     Ok(Some(body))
+}
+
+/// `distinct … order by` asks for the argument itself, which a template may have cast.
+fn order_by_argument(body: &mut Expr, arguments: &[&Expr]) {
+    let Expr::Function(inner) = body else { return };
+    let FunctionArguments::List(list) = &mut inner.args else { return };
+    if list.duplicate_treatment != Some(DuplicateTreatment::Distinct) {
+        return;
+    }
+    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(first))) = list.args.first() else {
+        return;
+    };
+    let first = first.clone();
+    for clause in &mut list.clauses {
+        if let FunctionArgumentClause::OrderBy(items) = clause {
+            for item in items.iter_mut().filter(|item| arguments.first() == Some(&&item.expr)) {
+                item.expr = first.clone();
+            }
+        }
+    }
 }
 
 /// Aggregates that templates are made of.

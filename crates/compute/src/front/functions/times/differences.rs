@@ -120,6 +120,9 @@ fn boundaries(unit: &str, start: NaiveDateTime, end: NaiveDateTime) -> Option<i6
     };
     Some(match unit {
         "year" => i64::from(end.year()) - i64::from(start.year()),
+        "century" => {
+            i64::from(end.year().div_euclid(100)) - i64::from(start.year().div_euclid(100))
+        }
         "decade" => i64::from(end.year().div_euclid(10)) - i64::from(start.year().div_euclid(10)),
         "quarter" => by(|m| m.div_euclid(3), &months),
         "month" => by(|m| m, &months),
