@@ -117,6 +117,11 @@ impl Operators {
                 None => Ok(plain(&widened)),
             };
         }
+        if self.dialect == Dialect::Duckdb
+            && let Some(compared) = truth_beside_number(expr, l, r)
+        {
+            return Ok(Some(compared));
+        }
         match &expr.op {
             BinaryOperator::Divide => self.divide(left, right, l, r),
             BinaryOperator::Plus => plus(left, right, l, r),
@@ -219,6 +224,26 @@ impl Operators {
             _ => found,
         })
     }
+}
+
+/// DuckDB compares a boolean with a number as the numbers 0 and 1.
+fn truth_beside_number(expr: &RawBinaryExpr, l: &DataType, r: &DataType) -> Option<Expr> {
+    let number = |side: &Expr| cast(side.clone(), DataType::Int64);
+    let (left, right) = match (l, r) {
+        (DataType::Boolean, r) if r.is_integer() => (number(&expr.left), expr.right.clone()),
+        (l, DataType::Boolean) if l.is_integer() => (expr.left.clone(), number(&expr.right)),
+        _ => return None,
+    };
+    let compares = matches!(
+        expr.op,
+        BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+    );
+    compares.then(|| binary_expr(left, comparison(&expr.op), right))
 }
 
 /// Operators that DataFusion means as everybody does.

@@ -146,6 +146,9 @@ impl CastRule {
                     "a cast of text to {target} is not run; use string_to_array(…) or array[…]"
                 );
             }
+            DataType::Binary | DataType::BinaryView if self.dialect == Dialect::Duckdb => {
+                Some(kernel("fp_blob_words", inner, DataType::Utf8)?)
+            }
             target if target.is_integer() => Some(match self.dialect {
                 Dialect::Duckdb => kernel("fp_whole_words", inner, DataType::Utf8)?,
                 Dialect::Postgres | Dialect::Snowflake | Dialect::Bigquery => {

@@ -132,3 +132,5 @@ select 'ab'::char(2) as a
 select can_cast_implicitly(1, 2.5) as a
 -- d alias of types
 select '1'::int4 as a, '1'::int8 as b, '1'::int2 as c, '1'::long as d, 'x'::string as e, '1'::numeric as f, '1'::decimal as g, true::bool as h
+-- d truths beside whole numbers
+select active > 0 as a, active = 1 as b, 2 = active as c, small > active as d from people

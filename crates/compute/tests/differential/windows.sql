@@ -66,3 +66,5 @@ select id, stddev(small) over (order by id) as a, variance(small) over () as b f
 select id, nth_value(id, 3) over (order by id rows between unbounded preceding and unbounded following) as a from people
 -- d lead and lag with orders inside
 select id, fill(score) over (order by id) as a from people where id <> 5
+-- d ranks by a computed distance
+select id, rank() over (partition by active order by abs(date_diff('day', born, date '1990-01-01'))) as r from people

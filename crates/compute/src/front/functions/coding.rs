@@ -24,6 +24,9 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
         Kernel::udf("fp_base64", BYTES, text, |call| written(call, base64)),
         Kernel::udf("fp_sha1", BYTES, text, |call| written(call, |bytes| hex(&sha1(bytes)))),
         Kernel::udf("fp_from_base64", TEXT, bytes, |call| read(call, from_base64, "base64")),
+        Kernel::udf("fp_blob_words", TEXT, bytes, |call| {
+            read(call, escaped, "bytes with \\xAA for those that are no letters")
+        }),
         Kernel::udf("fp_unhex", TEXT, bytes, |call| read(call, unhex, "hex digits")),
         Kernel::udf("fp_hex", &[Want::Any], text, |call| digits(call, true)),
         Kernel::udf("fp_bin", &[Want::Any], text, |call| digits(call, false)),
@@ -94,6 +97,27 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     // An odd first digit stands alone.
     let (first, rest) = digits.split_at(digits.len() % 2);
     Some(first.iter().copied().chain(rest.chunks(2).map(|pair| pair[0] * 16 + pair[1])).collect())
+}
+
+/// DuckDB's spelling of bytes: `\xAA`, and ASCII as it is.
+fn escaped(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        match (first, after) {
+            (b'\\', [b'x', a, b, after @ ..]) => {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
+                out.push(digit(a)? * 16 + digit(b)?);
+                rest = after;
+            }
+            (b'\\', _) => return None,
+            (byte, after) => {
+                out.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    Some(out)
 }
 
 /// Of a number its digits, of a text those of its bytes.

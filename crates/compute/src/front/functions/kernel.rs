@@ -9,6 +9,7 @@ use arrow::datatypes::{
     TimestampMicrosecondType,
 };
 use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -304,6 +305,14 @@ impl ScalarUDFImpl for Kernel {
             );
         }
         given.iter().zip(self.wants).map(|(given, want)| want.coerce(self.name, given)).collect()
+    }
+
+    /// Any value of its type: without one, a function around it knows no order, and a sorted window
+    /// over both is refused by DataFusion's own check of the plan.
+    fn evaluate_bounds(&self, inputs: &[&Interval]) -> Result<Interval> {
+        let types: Vec<DataType> = inputs.iter().map(|input| input.data_type()).collect();
+        let returns = (self.returns)(&types).unwrap_or(DataType::Null);
+        Interval::make_unbounded(&returns).or_else(|_| Interval::make_unbounded(&DataType::Null))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -212,7 +212,11 @@ fn unit_call(
     name: &str,
     arguments: &[&Expr],
 ) -> Result<Expr, QueryError> {
-    let unit = unit_name(arguments).ok_or_else(|| unit_refusal(scene, node, name))?;
+    let mut unit = unit_name(arguments).ok_or_else(|| unit_refusal(scene, node, name))?;
+    if unit == "week" && scene.dialect == Dialect::Duckdb {
+        // It counts sevens of days, not Mondays.
+        "seven".clone_into(&mut unit);
+    }
     let mut all = vec![text(unit)];
     all.extend(arguments.iter().skip(1).map(|argument| (*argument).clone()));
     Ok(call(kernel, all))

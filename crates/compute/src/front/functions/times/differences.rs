@@ -128,6 +128,7 @@ fn boundaries(unit: &str, start: NaiveDateTime, end: NaiveDateTime) -> Option<i6
         "month" => by(|m| m, &months),
         // Weeks begin on Monday; day 1 of the common era was one.
         "week" => by(|d| (d - 1).div_euclid(7), &days),
+        "seven" => (days(end) - days(start)) / 7,
         "day" => by(|d| d, &days),
         _ => {
             let size = unit_micros(unit)?;
@@ -146,7 +147,7 @@ fn full_units(unit: &str, start: NaiveDateTime, end: NaiveDateTime) -> Option<i6
         "decade" => full_months(start, end) / 120,
         "quarter" => full_months(start, end) / 3,
         "month" => full_months(start, end),
-        "week" => apart()? / (7 * DAY_US),
+        "week" | "seven" => apart()? / (7 * DAY_US),
         "day" => apart()? / DAY_US,
         _ => apart()? / unit_micros(unit)?,
     })
