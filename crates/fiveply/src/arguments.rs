@@ -1,6 +1,7 @@
 //! The command line, as clap reads it. Verbs and flags that dbt has keep dbt's meaning.
 
 mod consume;
+mod dbt;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use consume::{
     FeaturesCommand, GetFeaturesArguments, RefreshArguments, SyncCommand, SyncLogArguments,
     SyncOutcomeWord, SyncRunArguments, TrainingSetArguments,
+};
+pub(crate) use dbt::{
+    DocsArguments, DocsCommand, FreshnessArguments, Indirect, InitArguments, RunOperationArguments,
+    ShowArguments, SourceCommand,
 };
 
 /// The modern data stack in one binary: load, transform, test, publish, query.
@@ -51,6 +56,12 @@ pub(crate) struct Common {
     /// Environment to read and write [default: the target's name]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) environment: Option<String>,
+    /// Profile of profiles.yml [default: what dbt_project.yml names]
+    #[arg(long, global = true, value_name = "NAME", env = "DBT_PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// Folder of manifest.json, run_results.json and compiled SQL [default: target]
+    #[arg(long, global = true, value_name = "FOLDER", env = "DBT_TARGET_PATH")]
+    pub(crate) target_path: Option<PathBuf>,
     /// Variables of the project, as YAML or JSON: '{day: 2026-05-22}'
     #[arg(long, global = true, value_name = "YAML")]
     pub(crate) vars: Option<String>,
@@ -67,8 +78,17 @@ pub(crate) struct Common {
 pub(crate) enum Output {
     /// For people.
     Text,
-    /// One JSON document on standard output.
+    /// One JSON document on standard output; `ls` writes one a line.
     Json,
+    /// Names alone, for `ls`.
+    #[value(hide = true)]
+    Name,
+    /// Files, for `ls`.
+    #[value(hide = true)]
+    Path,
+    /// What selects each node, for `ls`.
+    #[value(hide = true)]
+    Selector,
 }
 
 /// What to do.
@@ -82,12 +102,28 @@ pub(crate) enum Command {
     Seed(RunArguments),
     /// Build models without tests
     Run(RunArguments),
+    /// Call a macro of the project
+    RunOperation(RunOperationArguments),
+    /// Print the first rows of a model, or of a query in the project's Jinja
+    Show(ShowArguments),
+    /// Keep what changed in the tables that snapshots watch
+    Snapshot(RunArguments),
+    /// Ask about sources
+    #[command(subcommand)]
+    Source(SourceCommand),
     /// Run tests on what is published
     Test(RunArguments),
     /// Build seeds and models; publish only what passes its tests
     Build(RunArguments),
     /// Print the SQL that nodes compile to
     Compile(CompileArguments),
+    /// Remove what commands leave: target/ and the like
+    Clean,
+    /// Describe what is published: manifest.json and catalog.json
+    #[command(subcommand)]
+    Docs(DocsCommand),
+    /// Make a new project
+    Init(InitArguments),
     /// List the nodes of the project
     #[command(visible_alias = "list")]
     Ls(ListArguments),
@@ -154,6 +190,15 @@ pub(crate) struct SelectionArguments {
     /// Nodes to leave out, in the same words
     #[arg(long, num_args = 1.., value_name = "SELECTOR")]
     pub(crate) exclude: Vec<String>,
+    /// Which tests come along with the nodes they test
+    #[arg(long, value_enum, value_name = "MODE", env = "DBT_INDIRECT_SELECTION")]
+    pub(crate) indirect_selection: Option<Indirect>,
+    /// A named selector of selectors.yml
+    #[arg(long, value_name = "NAME")]
+    pub(crate) selector: Option<String>,
+    /// Folder of an earlier command's files, for state:, result: and --defer
+    #[arg(long, value_name = "FOLDER", env = "DBT_STATE")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// When tables of a run are pointed to.
@@ -192,6 +237,39 @@ pub(crate) struct RunArguments {
     /// Publish before testing, in dbt's order
     #[arg(long)]
     pub(crate) no_audit: bool,
+    /// What `build` carries out: model, seed, snapshot, test, unit_test, all
+    #[arg(long, alias = "resource-types", num_args = 1.., value_name = "KIND")]
+    pub(crate) resource_type: Vec<String>,
+    /// What it leaves out
+    #[arg(long, alias = "exclude-resource-types", num_args = 1.., value_name = "KIND")]
+    pub(crate) exclude_resource_type: Vec<String>,
+    /// Read no rows: models get their columns alone
+    #[arg(long)]
+    pub(crate) empty: bool,
+    /// Read only rows of a time: "3 days", or "{'start': '2024-01-01', 'end': '2024-02-01'}"
+    #[arg(long, value_name = "TIME", env = "DBT_SAMPLE")]
+    pub(crate) sample: Option<String>,
+    /// First moment that microbatch models compute
+    #[arg(long, value_name = "TIME")]
+    pub(crate) event_time_start: Option<String>,
+    /// Moment before which microbatch models end
+    #[arg(long, value_name = "TIME")]
+    pub(crate) event_time_end: Option<String>,
+    /// Keep failing rows of tests as tables
+    #[arg(long)]
+    pub(crate) store_failures: bool,
+    /// Read parents that are not built here where --state has them
+    #[arg(long, overrides_with = "no_defer", env = "DBT_DEFER")]
+    pub(crate) defer: bool,
+    /// Build and read here alone
+    #[arg(long)]
+    pub(crate) no_defer: bool,
+    /// The folder for --defer, when it is another than that of --state
+    #[arg(long, value_name = "FOLDER", env = "DBT_DEFER_STATE")]
+    pub(crate) defer_state: Option<PathBuf>,
+    /// With --defer, read parents there even when they are here
+    #[arg(long)]
+    pub(crate) favor_state: bool,
 }
 
 /// Options of `load`.
@@ -227,8 +305,11 @@ pub(crate) struct ListArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
     /// Only nodes of these kinds: model, seed, test, source, snapshot, …
-    #[arg(long, num_args = 1.., value_name = "KIND")]
+    #[arg(long, alias = "resource-types", num_args = 1.., value_name = "KIND")]
     pub(crate) resource_type: Vec<String>,
+    /// What each line of JSON says: name, resource_type, config, …
+    #[arg(long, num_args = 1.., value_name = "KEY")]
+    pub(crate) output_keys: Vec<String>,
 }
 
 /// Options of `retry`.

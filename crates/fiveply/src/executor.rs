@@ -96,7 +96,9 @@ impl Carrier {
         let kind = self.project.graph.node(&step.node).map(|node| node.kind);
         match kind {
             Some(NodeKind::Stream) => self.loader.load(&step.node, cancel).await,
-            Some(NodeKind::Test) => self.workshop.test(&step.node, cancel).await,
+            Some(NodeKind::Test | NodeKind::UnitTest) => {
+                self.workshop.test(&step.node, cancel).await
+            }
             Some(NodeKind::Sync) => {
                 consumer::send(&self.consumption, &self.run, &step.node, cancel).await
             }

@@ -4,15 +4,20 @@
 
 mod again;
 mod arguments;
+mod around;
+mod artifacts;
 mod commands;
 mod console;
 mod consumer;
 mod draw;
 mod executor;
 mod failure;
+mod flags;
+mod invocation;
 mod loader;
 mod progress;
 mod signals;
+mod state;
 mod summary;
 mod up;
 mod work;
@@ -22,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command, Output};
+use crate::arguments::{Arguments, Command, DocsCommand, Output, SourceCommand};
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -30,11 +35,15 @@ use crate::failure::Failure;
 const THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let (words, meaningless) = flags::without_meaningless(std::env::args_os());
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(refused) => return refuse(&refused),
     };
     let console = Console::new(arguments.common.output, arguments.common.quiet);
+    if !meaningless.is_empty() {
+        console.say(&format!("without meaning here: {}", meaningless.join(", ")));
+    }
     start_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -92,6 +101,21 @@ async fn dispatch(arguments: &Arguments, console: &Console) -> Result<ExitCode, 
         Command::Load(load) => commands::load::run(common, load, console).await,
         Command::Seed(run) => commands::run::run(common, commands::Verb::Seed, run, console).await,
         Command::Run(run) => commands::run::run(common, commands::Verb::Run, run, console).await,
+        Command::RunOperation(operation) => {
+            commands::run_operation::run(common, operation, console).await
+        }
+        Command::Source(SourceCommand::Freshness(freshness)) => {
+            commands::freshness::run(common, freshness, console).await
+        }
+        Command::Clean => commands::clean::run(common, console),
+        Command::Docs(DocsCommand::Generate(docs)) => {
+            commands::docs::run(common, docs, console).await
+        }
+        Command::Init(init) => commands::init::run(init, console),
+        Command::Show(show) => commands::show::run(common, show, console).await,
+        Command::Snapshot(run) => {
+            commands::run::run(common, commands::Verb::Snapshot, run, console).await
+        }
         Command::Test(run) => commands::run::run(common, commands::Verb::Test, run, console).await,
         Command::Build(run) => {
             commands::run::run(common, commands::Verb::Build, run, console).await

@@ -1,17 +1,21 @@
 //! One run from its beginning to its end, whoever asked for it: a command, a job or a door.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::{NodeId, RunId};
 use ledger::{NewRun, RunCause, RunStatus, StepStatus};
-use orchestration::{DriveOptions, GraphView, Observer, Plan, Stops, TestView, drive, plan};
+use orchestration::{
+    DriveOptions, Executor, GraphView, Observer, Plan, Stops, TestView, drive, plan,
+};
 use project::{Graph, NodeKind, TestSeverity};
 use tokio_util::sync::CancellationToken;
-use transformation::{BackfillWindow, BuildOptions, StepReport, Workshop, hook_has_meaning};
+use transformation::{BackfillWindow, BuildOptions, Invocation, StepReport, Workshop};
 
 use crate::arguments::{Publish, RunArguments};
+use crate::around::{self, Around};
 use crate::commands::Verb;
 use crate::console::Console;
 use crate::executor::{Carrier, Reports};
@@ -38,6 +42,10 @@ pub(crate) struct Order {
     pub(crate) patience: Duration,
     /// Stretches of time that incremental models make anew.
     pub(crate) backfill: BTreeMap<NodeId, BackfillWindow>,
+    /// How it was called, as templates see it; none runs no hooks and leaves no artifacts.
+    pub(crate) invocation: Option<Invocation>,
+    /// Where artifacts go.
+    pub(crate) target: PathBuf,
 }
 
 impl Order {
@@ -51,6 +59,8 @@ impl Order {
             cause: RunCause::default(),
             patience: Duration::ZERO,
             backfill: BTreeMap::new(),
+            invocation: None,
+            target: PathBuf::new(),
         }
     }
 }
@@ -68,20 +78,22 @@ pub(crate) struct Begun {
 ///
 /// # Errors
 /// When nodes wait for each other, or the ledger cannot be written.
-pub(crate) async fn begin(
-    place: &Workplace,
-    order: Order,
-    console: &Console,
-) -> Result<Option<Begun>, Failure> {
+pub(crate) async fn begin(place: &Workplace, mut order: Order) -> Result<Option<Begun>, Failure> {
     let graph = &place.project.graph;
     let started = Instant::now();
-    let chosen = takes(graph, order.verb, &order.nodes, console);
+    let chosen = takes(graph, order.verb, &order.options, &order.nodes);
     if chosen.is_empty() {
         return Ok(None);
     }
+    if let Some(invocation) = &mut order.invocation {
+        invocation.selected = chosen.iter().map(ToString::to_string).collect();
+        if order.options.defer && !order.options.no_defer {
+            invocation.stands_for = around::deferred(place, &order.options, &chosen).await?;
+        }
+    }
     place.ledger.interrupt_abandoned_runs().await?;
     let audit = order.verb.audits() && !order.options.no_audit;
-    let steps = plan(&view(graph, &chosen, audit))?;
+    let steps = plan(&view(graph, &chosen, audit, order.verb))?;
     let new = NewRun {
         environment: place.environment.clone(),
         // Without its days a backfill cannot be taken up again by `retry`.
@@ -145,7 +157,23 @@ impl Begun {
         let publish_at_end = arguments.publish == Publish::Run && verb.audits();
         let options = BuildOptions { full_refresh: arguments.full_refresh, publish_at_end };
         let workshop = Workshop::new(place.tools(), self.run.clone(), options);
-        let workshop = Arc::new(workshop.with_backfill(self.order.backfill.clone()));
+        let mut workshop = workshop.with_backfill(self.order.backfill.clone());
+        if let Some(invocation) = &self.order.invocation {
+            workshop = workshop.called(invocation.clone());
+        }
+        let workshop = Arc::new(workshop);
+        let around = self.order.invocation.as_ref().map(|invocation| Around {
+            place,
+            verb: *verb,
+            run: &self.run,
+            invocation,
+            target: &self.order.target,
+            console,
+        });
+        let before = match &around {
+            Some(around) => around.operations(&workshop, "on-run-start").await,
+            None => Vec::new(),
+        };
         let carrier = Carrier {
             workshop: Arc::clone(&workshop),
             loader: Loader::new(place, self.run.clone(), console),
@@ -157,50 +185,45 @@ impl Begun {
             reports: Arc::clone(reports),
             patience: *patience,
         };
-        let threads = arguments.threads.unwrap_or(place.project.target.threads as usize);
-        let options = DriveOptions { concurrency: threads.max(1), fail_fast: arguments.fail_fast };
-        let driven = drive(&self.steps, Arc::new(carrier), observer, options, stops);
-        place.ledger.hold_each(|| workshop.staged_leases(), driven).await;
+        if let Some(failed) = before.iter().find(|report| !report.is_good()) {
+            for step in &self.steps.steps {
+                carrier.skip(step, Some(&failed.node)).await;
+            }
+        } else {
+            let threads = arguments.threads.unwrap_or(place.project.target.threads as usize);
+            let options =
+                DriveOptions { concurrency: threads.max(1), fail_fast: arguments.fail_fast };
+            let driven = drive(&self.steps, Arc::new(carrier), observer, options, stops);
+            place.ledger.hold_each(|| workshop.staged_leases(), driven).await;
+        }
         let mut all = reports.all();
         let publication = if publish_at_end { publish(&workshop, &mut all).await } else { Ok(()) };
-        (publication, all)
+        let Some(around) = around else { return (publication, all) };
+        let after = around.at_the_end(&all, arguments.full_refresh).await;
+        let all: Vec<StepReport> = before.into_iter().chain(all).chain(after).collect();
+        let written =
+            around.leave(&all, workshop.compiled(), &self.order.nodes, self.started.elapsed());
+        (publication.and(written), all)
     }
 }
 
-/// The selected nodes that the verb carries out; what it cannot is said once.
-fn takes(graph: &Graph, verb: Verb, nodes: &[NodeId], console: &Console) -> BTreeSet<NodeId> {
-    let mut chosen = BTreeSet::new();
-    let mut left_out: BTreeSet<&'static str> = BTreeSet::new();
-    for node in nodes.iter().filter_map(|id| graph.node(id)) {
-        let parents = node.depends_on.iter().filter_map(|id| graph.node(id));
-        let missing = parents.map(|parent| parent.kind).find(|kind| kind.is_unsupported());
-        match missing {
-            Some(kind) if node.kind == NodeKind::Test => {
-                left_out.insert(kind.word());
-            }
-            Some(_) | None if verb.takes(node.kind) && !node.is_ephemeral() => {
-                chosen.insert(node.id.clone());
-            }
-            Some(_) | None if verb == Verb::Build && node.kind.is_unsupported() => {
-                left_out.insert(node.kind.word());
-            }
-            Some(_) | None => {}
-        }
-    }
-    if !left_out.is_empty() && verb != Verb::Job {
-        let kinds: Vec<&str> = left_out.into_iter().collect();
-        console.complain(&format!("not carried out yet: {}", kinds.join(", ")));
-    }
-    let hooks = graph.nodes.values().filter(|node| node.kind == NodeKind::Operation);
-    let hooks = hooks.filter(|hook| hook_has_meaning(&hook.raw_sql));
-    for hook in hooks.filter(|_| !matches!(verb, Verb::Load | Verb::Job)) {
-        let sql = hook.raw_sql.trim();
-        console.complain(&format!("hook \"{}\" is not run yet: {sql}", hook.name));
-    }
-    chosen
+/// The selected nodes that the verb carries out.
+fn takes(graph: &Graph, verb: Verb, options: &RunArguments, nodes: &[NodeId]) -> BTreeSet<NodeId> {
+    let named = |kinds: &[String], kind: NodeKind| {
+        let mut words = kinds.iter().flat_map(|words| words.split([' ', ',']));
+        words.any(|word| word == kind.word() || word == "all")
+    };
+    let only = &options.resource_type;
+    let nodes = nodes.iter().filter_map(|id| graph.node(id));
+    nodes
+        .filter(|node| only.is_empty() || named(only, node.kind))
+        .filter(|node| !named(&options.exclude_resource_type, node.kind))
+        .filter(|node| verb.takes(node.kind) && !node.is_ephemeral())
+        .map(|node| node.id.clone())
+        .collect()
 }
 
-fn view(graph: &Graph, chosen: &BTreeSet<NodeId>, audit: bool) -> GraphView {
+fn view(graph: &Graph, chosen: &BTreeSet<NodeId>, audit: bool, verb: Verb) -> GraphView {
     let mut view = GraphView { selected: chosen.clone(), audit, ..GraphView::default() };
     for (id, node) in &graph.nodes {
         view.parents.insert(id.clone(), node.depends_on.clone());
@@ -212,7 +235,25 @@ fn view(graph: &Graph, chosen: &BTreeSet<NodeId>, audit: bool) -> GraphView {
             view.tests.insert(id.clone(), TestView { gates });
         }
     }
+    order_unit_tests(graph, chosen, verb, &mut view);
     view
+}
+
+/// A unit test needs what its model needs, and in a build the model waits for it.
+fn order_unit_tests(graph: &Graph, chosen: &BTreeSet<NodeId>, verb: Verb, view: &mut GraphView) {
+    for (id, node) in graph.nodes.iter().filter(|(_, node)| node.kind == NodeKind::UnitTest) {
+        view.parents.insert(id.clone(), Vec::new());
+        if !verb.audits() {
+            continue;
+        }
+        let models = node.depends_on.iter().filter_map(|id| graph.node(id));
+        for model in models.filter(|model| model.kind == NodeKind::Model) {
+            view.parents.entry(id.clone()).or_default().extend(model.depends_on.clone());
+            if chosen.contains(id) {
+                view.parents.entry(model.id.clone()).or_default().push(id.clone());
+            }
+        }
+    }
 }
 
 /// The options that a later `retry` needs.
@@ -260,7 +301,7 @@ pub(crate) fn with_audits(
     let known: BTreeSet<NodeId> =
         selection.iter().filter(|id| graph.node(id).is_some()).cloned().collect();
     let mut nodes = BTreeSet::new();
-    for step in plan(&view(graph, &known, audit))?.steps {
+    for step in plan(&view(graph, &known, audit, verb))?.steps {
         if again.contains(&step.node) {
             nodes.extend(step.gates);
             nodes.extend(step.warnings);

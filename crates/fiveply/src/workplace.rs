@@ -72,6 +72,7 @@ pub(crate) fn read_project(
     variables.extend(extra_variables.iter().cloned());
     let options = ProjectOptions {
         target: common.target.clone(),
+        profile: common.profile.clone(),
         profiles_dir: common.profiles_dir.clone(),
         vars: read_vars(common.vars.as_deref())?,
         environment_variables: variables,
@@ -109,16 +110,24 @@ pub(crate) fn find_root(given: Option<&Path>) -> Result<PathBuf, Failure> {
         .help("Go to a project's folder, name it with --project-dir, or try `fiveply demo`."))
 }
 
-fn read_vars(text: Option<&str>) -> Result<Map<String, Value>, Failure> {
-    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Map::new()) };
+/// Reads a mapping that stands on the command line.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn read_mapping(name: &str, text: &str) -> Result<Map<String, Value>, Failure> {
     let mut diagnostics = Vec::new();
-    let value = yaml::read(&SourceFile::new("--vars", text), &mut diagnostics);
+    let value = yaml::read(&SourceFile::new(name, text), &mut diagnostics);
     match value.map(|value| value.to_json()) {
-        Some(Value::Object(vars)) => Ok(vars),
-        Some(_) | None => Err(Failure::usage("--vars is no mapping")
-            .help("Write it as --vars '{day: 2026-05-22, limit: 10}'.")
+        Some(Value::Object(fields)) => Ok(fields),
+        Some(_) | None => Err(Failure::usage(format!("{name} is no mapping"))
+            .help(format!("Write it as {name} '{{day: 2026-05-22, limit: 10}}'."))
             .diagnostics(diagnostics)),
     }
+}
+
+fn read_vars(text: Option<&str>) -> Result<Map<String, Value>, Failure> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Map::new()) };
+    read_mapping("--vars", text)
 }
 
 /// Everything a command works with. A clone shares it.

@@ -7,6 +7,8 @@ mod model;
 mod semantic;
 mod test;
 
+pub(crate) use declared::{Reference, parse_reference};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

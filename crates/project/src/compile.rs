@@ -11,7 +11,9 @@ use serde_json::{Map, Value as Json};
 
 use crate::host::GraphHost;
 use crate::inject;
-use crate::jinja::{Host, NodeSource, RelationKind, Renderer, SourceMap, TestCall};
+use crate::jinja::{
+    Host, NodeSource, Relation, RelationKind, Renderer, RowFilter, SourceMap, TestCall,
+};
 use crate::node::{Node, NodeKind};
 use crate::project::Project;
 use crate::test_node::{Test, TestKind};
@@ -35,6 +37,18 @@ pub struct CompileContext {
     pub flags: Map<String, Json>,
     /// The `invocation_args_dict` variable.
     pub arguments: Map<String, Json>,
+    /// Further names for templates, such as `results` at the end of a run.
+    pub extra: Map<String, Json>,
+    /// Which rows of their parents nodes read; all when none.
+    pub filter: Option<RowFilter>,
+    /// What stands in the place of a parent, by its id: the rows of a unit test.
+    pub stands_for: BTreeMap<NodeId, Relation>,
+    /// Values that macros give instead of being called, by name.
+    pub macros: Map<String, Json>,
+    /// Variables that outrank the project's.
+    pub vars: Map<String, Json>,
+    /// Environment variables that outrank the process's.
+    pub env_vars: Map<String, Json>,
 }
 
 impl CompileContext {
@@ -47,6 +61,12 @@ impl CompileContext {
             invocation_id: invocation_id.to_owned(),
             flags: Map::new(),
             arguments: Map::new(),
+            extra: Map::new(),
+            filter: None,
+            stands_for: BTreeMap::new(),
+            macros: Map::new(),
+            vars: Map::new(),
+            env_vars: Map::new(),
         }
     }
 }
@@ -124,7 +144,7 @@ impl Project {
         for segment in &compiled.segments {
             let Some(node) = self.graph.node(&segment.node) else { continue };
             let Some(text) = compiled.texts.get(&segment.node) else { continue };
-            let map = renderer.map(&self.source_of(node), self.host(node, context), text);
+            let map = renderer.map(&self.source_in(node, context), self.host(node, context), text);
             let (start, length) = (segment.text_start, segment.sql.len());
             for mut piece in map.pieces {
                 let from = piece.start.max(start);
@@ -157,12 +177,114 @@ impl Project {
     ) -> Result<String, Vec<Diagnostic>> {
         let node = self.graph.node(id).ok_or_else(|| vec![no_such_node(id)])?;
         let file = SourceFile::new(node.path.clone(), text);
-        let mut source = self.source_of(node);
+        let mut source = self.source_in(node, context);
         source.range = 0..file.text.len();
         source.file = file;
         source.test = None;
         let rendered = self.renderer_for(context).render(&source, self.host(node, context));
         rendered.map(|rendered| rendered.text).map_err(|problem| vec![*problem])
+    }
+
+    /// Calls a macro by name, outside of any node.
+    ///
+    /// # Errors
+    /// When there is no such macro, or it fails.
+    pub fn run_operation(
+        &self,
+        name: &str,
+        arguments: &Map<String, Json>,
+        context: &CompileContext,
+    ) -> Result<Json, Vec<Diagnostic>> {
+        let file = SourceFile::new("run-operation", "");
+        let package = match name.split_once('.') {
+            Some((package, _)) if self.macros().has_package(package) => package,
+            _ => self.name.as_str(),
+        };
+        let mut source = NodeSource::file(&file, package, "operation");
+        source.extra.clone_from(&context.extra);
+        let facts = Arc::clone(&context.facts);
+        let host = GraphHost::for_package(Arc::clone(&self.graph), package, facts);
+        let called = self.renderer_for(context).call(name, &[], arguments, &source, Arc::new(host));
+        called.map_err(|problem| vec![*problem])
+    }
+
+    /// Renders a text that belongs to no node, ephemeral parents put in front.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn compile_text(
+        &self,
+        text: &str,
+        context: &CompileContext,
+    ) -> Result<String, Vec<Diagnostic>> {
+        let file = SourceFile::new("inline", text);
+        let mut source = NodeSource::file(&file, &self.name, "sql_operation.inline");
+        source.extra.clone_from(&context.extra);
+        let facts = Arc::clone(&context.facts);
+        let host = GraphHost::for_package(Arc::clone(&self.graph), &self.name, facts);
+        let renderer = self.renderer_for(context);
+        let rendered =
+            renderer.render(&source, Arc::new(host)).map_err(|problem| vec![*problem])?;
+        let mut work = Work {
+            project: self,
+            renderer,
+            context,
+            texts: BTreeMap::new(),
+            order: Vec::new(),
+            macros: Vec::new(),
+            warnings: Vec::new(),
+        };
+        for call in &rendered.refs {
+            let Ok(parent) = self.graph.find_ref(call, &self.name) else { continue };
+            if parent.is_ephemeral() {
+                work.render(parent, 1)?;
+            }
+        }
+        let id = NodeId::new("sql_operation.inline");
+        let ephemerals = work.order.clone();
+        work.texts.insert(id.clone(), rendered.text);
+        Ok(inject::assemble(&id, &work.texts, &self.ctes(&ephemerals)).0)
+    }
+
+    /// Calls the macro of a node's own materialization, with its compiled SQL.
+    ///
+    /// # Errors
+    /// When there is no such macro, or it fails.
+    pub fn materialize(
+        &self,
+        node: &Node,
+        sql: &str,
+        context: &CompileContext,
+    ) -> Result<Json, Vec<Diagnostic>> {
+        let word = node.config.materialized.word();
+        let Some(found) = self.macros().find_materialization(word) else {
+            let message = format!("materialization \"{word}\" of \"{}\" does not exist", node.name);
+            return Err(vec![
+                Diagnostic::error(codes::COMPILE_UNSUPPORTED, message)
+                    .at(node.span.clone(), "")
+                    .help("Use view, table, incremental, ephemeral, or write the materialization."),
+            ]);
+        };
+        let mut source = self.source_in(node, context);
+        for name in ["sql", "compiled_code", "compiled_sql"] {
+            source.extra.insert(name.to_owned(), sql.into());
+        }
+        if let Json::Object(model) = &mut source.model {
+            model.insert("compiled_code".to_owned(), sql.into());
+            model.insert("compiled_sql".to_owned(), sql.into());
+        }
+        let id = found.id.clone();
+        let host = self.host(node, context);
+        let called = self.renderer_for(context).call(&id, &[], &Map::new(), &source, host);
+        called.map_err(|problem| vec![*problem])
+    }
+
+    /// What a node gives the renderer in a command.
+    fn source_in(&self, node: &Node, context: &CompileContext) -> NodeSource {
+        let mut source = self.source_of(node);
+        source.extra.clone_from(&context.extra);
+        source.macros.clone_from(&context.macros);
+        source
     }
 
     /// A renderer that knows a command's flags and times.
@@ -173,13 +295,20 @@ impl Project {
         settings.flags.extend(context.flags.clone());
         settings.flags.insert("FULL_REFRESH".to_owned(), context.full_refresh.into());
         settings.arguments.extend(context.arguments.clone());
+        for known in settings.variables.values_mut() {
+            known.extend(context.vars.clone());
+        }
+        for (name, value) in &context.env_vars {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            settings.environment_variables.insert(name.clone(), text);
+        }
         Renderer::new(Arc::clone(self.renderer.library()), settings)
     }
 
     /// The host that answers a node's `ref` and `source` from the graph, and the rest from the
     /// context's facts.
     pub fn host(&self, node: &Node, context: &CompileContext) -> Arc<dyn Host> {
-        Arc::new(GraphHost::new(Arc::clone(&self.graph), node, Arc::clone(&context.facts)))
+        Arc::new(GraphHost::new(Arc::clone(&self.graph), node, context))
     }
 
     /// What a node gives the renderer.
@@ -287,7 +416,7 @@ impl Work<'_> {
                     .help("Make one of them a view."),
             ]);
         }
-        let source = self.project.source_of(node);
+        let source = self.project.source_in(node, self.context);
         let host = self.project.host(node, self.context);
         let rendered = self.renderer.render(&source, host).map_err(|problem| vec![*problem])?;
         self.texts.insert(node.id.clone(), rendered.text);
@@ -296,7 +425,7 @@ impl Work<'_> {
         for call in &rendered.refs {
             // The host has answered this call already, so it is known to fit.
             let Ok(parent) = self.project.graph.find_ref(call, &node.package) else { continue };
-            if parent.is_ephemeral() {
+            if parent.is_ephemeral() && !self.context.stands_for.contains_key(&parent.id) {
                 self.render(parent, depth + 1)?;
             }
         }

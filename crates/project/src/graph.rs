@@ -1,5 +1,6 @@
 //! The graph of nodes: who stands on whom, in which order to build, and how names find nodes.
 
+mod definition;
 mod method;
 mod order;
 mod pattern;

@@ -1,12 +1,16 @@
 //! Answers a template's `ref` and `source` from the graph; everything else goes to the facts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base::NodeId;
 use serde_json::Value as Json;
 
-use crate::compile::cte_name;
+use crate::compile::{CompileContext, cte_name};
 use crate::graph::{Graph, RefProblem};
-use crate::jinja::{AdapterCall, Column, Failure, Host, RefCall, Relation, RelationKind, Table};
+use crate::jinja::{
+    AdapterCall, Column, Failure, Host, RefCall, Relation, RelationKind, RowFilter, Table,
+};
 use crate::manifest;
 use crate::node::{Node, NodeKind};
 
@@ -14,21 +18,41 @@ pub(crate) struct GraphHost {
     graph: Arc<Graph>,
     package: String,
     /// Parents that were known when the project was read; none when anything may be named.
-    parents: Option<Vec<base::NodeId>>,
+    parents: Option<Vec<NodeId>>,
     shown: String,
     facts: Arc<dyn Host>,
+    filter: Option<RowFilter>,
+    stands_for: BTreeMap<NodeId, Relation>,
 }
 
 impl GraphHost {
-    pub(crate) fn new(graph: Arc<Graph>, node: &Node, facts: Arc<dyn Host>) -> Self {
+    pub(crate) fn new(graph: Arc<Graph>, node: &Node, context: &CompileContext) -> Self {
         let strict = matches!(node.kind, NodeKind::Model | NodeKind::Test | NodeKind::Snapshot);
         Self {
             graph,
             package: node.package.clone(),
             parents: strict.then(|| node.depends_on.clone()),
             shown: format!("{} \"{}\"", node.kind.word(), node.name),
-            facts,
+            facts: Arc::clone(&context.facts),
+            filter: context.filter.clone().filter(|_| node.kind != NodeKind::Test),
+            stands_for: context.stands_for.clone(),
         }
+    }
+
+    /// Answers a macro that is called outside of any node.
+    pub(crate) fn for_package(graph: Arc<Graph>, package: &str, facts: Arc<dyn Host>) -> Self {
+        let shown = "the operation".to_owned();
+        let package = package.to_owned();
+        let stands_for = BTreeMap::new();
+        Self { graph, package, parents: None, shown, facts, filter: None, stands_for }
+    }
+
+    /// The relation with only those rows in sight that the command reads.
+    fn narrowed(&self, relation: &crate::node::Relation, node: &Node) -> Relation {
+        let mut relation = relation.for_templates();
+        let event_time = node.config.event_time.as_deref();
+        relation.filter = self.filter.as_ref().and_then(|filter| filter.on(event_time));
+        relation
     }
 
     fn known(&self, node: &Node, call: &str) -> Result<(), Failure> {
@@ -56,20 +80,29 @@ impl Host for GraphHost {
             RefProblem::NoVersion(_) => Failure::new(format!("{call} names no version there is")),
         })?;
         self.known(node, &call.to_string())?;
+        if let Some(relation) = self.stands_for.get(&node.id) {
+            return Ok(relation.clone());
+        }
         if node.is_ephemeral() {
             let name = cte_name(node);
             return Ok(Relation::ephemeral(name.trim_start_matches("__dbt__cte__")));
         }
-        let relation = node.relation.as_ref().map(crate::node::Relation::for_templates);
+        let relation = node.relation.as_ref().map(|relation| self.narrowed(relation, node));
         relation.ok_or_else(|| Failure::new(format!("{call} names a node without a table")))
     }
 
     fn source(&self, source: &str, table: &str) -> Result<Relation, Failure> {
         let found = self.graph.find_source(source, table, &self.package).ok();
-        let relation = found.and_then(|node| node.relation.as_ref());
-        relation.map(|relation| relation.for_templates().of_kind(RelationKind::Table)).ok_or_else(
-            || Failure::new(format!("source('{source}', '{table}') is declared nowhere")),
-        )
+        if let Some(relation) = found.and_then(|node| self.stands_for.get(&node.id)) {
+            return Ok(relation.clone());
+        }
+        let relation = found.and_then(|node| {
+            let relation = self.narrowed(node.relation.as_ref()?, node);
+            Some(relation.of_kind(RelationKind::Table))
+        });
+        relation.ok_or_else(|| {
+            Failure::new(format!("source('{source}', '{table}') is declared nowhere"))
+        })
     }
 
     fn function(&self, name: &str) -> Result<Relation, Failure> {

@@ -1,10 +1,14 @@
 //! A node in the shape of dbt's manifest: the `model` variable and the `graph` variable.
 
+mod whole;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::graph::Graph;
 use crate::node::{Access, Column, Node, NodeKind};
 use crate::python;
+
+pub use whole::ManifestFacts;
 
 /// A node as templates see it in `model`.
 pub fn node(node: &Node) -> Json {
@@ -55,6 +59,16 @@ pub fn node(node: &Node) -> Json {
             let metadata = json!({"namespace": namespace, "name": name, "kwargs": arguments});
             fields.insert("test_metadata".to_owned(), metadata);
         }
+    }
+    let Json::Object(fields) = &mut shape else { return shape };
+    match node.kind {
+        NodeKind::Source | NodeKind::Stream => whole::source_shape(node, fields),
+        NodeKind::Exposure
+        | NodeKind::Metric
+        | NodeKind::SemanticModel
+        | NodeKind::SavedQuery
+        | NodeKind::UnitTest => whole::declared_shape(node, fields),
+        _ => {}
     }
     shape
 }

@@ -98,11 +98,6 @@ impl NodeKind {
     pub fn is_activation(self) -> bool {
         matches!(self, Self::Sync | Self::FeatureView)
     }
-
-    /// Whether it is known and cannot be carried out yet.
-    pub fn is_unsupported(self) -> bool {
-        matches!(self, Self::Snapshot | Self::UnitTest)
-    }
 }
 
 /// Where a node's rows live.

@@ -45,6 +45,9 @@ pub(crate) fn load_all(
     let mut packages = vec![root];
     let mut folders: BTreeSet<String> = BTreeSet::from([String::new()]);
     let mut at = 0;
+    // dbt counts what is installed and asks no names; so a package that is declared and lies in
+    // the folder under whatever name is there.
+    let enough = installed.len() >= wanted(folder, "", &mut Vec::new()).len();
     // Local packages of local packages are found as the list grows.
     while let Some(package) = packages.get(at) {
         let is_root = at == 0;
@@ -58,7 +61,7 @@ pub(crate) fn load_all(
                     if folder.exists(&join(&local, "dbt_project.yml")) {
                         let loaded = load(folder, &local, renderer, diagnostics);
                         add(&mut packages, loaded, Some(&wanted.span), diagnostics);
-                    } else {
+                    } else if !enough {
                         diagnostics.push(missing(&local, &wanted.span));
                     }
                 }
@@ -69,7 +72,7 @@ pub(crate) fn load_all(
                         let folder = folder.rsplit('/').next().unwrap_or(folder);
                         wanted.name.ends_with(folder) || folder.ends_with(&wanted.name)
                     });
-                    if !there {
+                    if !there && !enough {
                         diagnostics.push(missing(&wanted.name, &wanted.span));
                     }
                 }

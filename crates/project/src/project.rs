@@ -27,7 +27,7 @@ use crate::semantics::{self, Semantics};
 use crate::settings::{self, Settings};
 use crate::sync::{self, Sync};
 use crate::yaml::{self, Mapping, Value};
-use crate::{codes, config_tree, resolve, templates};
+use crate::{codes, config_tree, resolve, selectors, templates};
 
 /// A project, read.
 #[derive(Clone, Debug)]
@@ -68,6 +68,12 @@ pub struct Project {
     pub flags: Map<String, Json>,
     /// `query-comment:` of dbt_project.yml.
     pub query_comment: Option<Json>,
+    /// Named selectors of selectors.yml.
+    pub selectors: BTreeMap<String, Json>,
+    /// The one that holds when a command selects nothing.
+    pub default_selector: Option<String>,
+    /// Folders of the root project's tests.
+    pub test_paths: Vec<String>,
     /// Names of the packages, the root first.
     pub packages: Vec<String>,
     pub(crate) renderer: Renderer,
@@ -331,7 +337,10 @@ impl Opening<'_> {
         report_unsupported(&graph, diagnostics);
         report_unused_paths(&packages[0], &graph, diagnostics);
         self.report_unread(diagnostics);
+        let (selectors, default_selector) = selectors::read(self.folder, &renderer, diagnostics);
         Project {
+            selectors,
+            default_selector,
             name: root.name.clone(),
             version: root.version.clone(),
             root: self.folder.root.to_path_buf(),
@@ -350,6 +359,7 @@ impl Opening<'_> {
             promises,
             flags: root.flags.clone(),
             query_comment: root.query_comment.clone(),
+            test_paths: root.paths.tests.clone(),
             packages: packages.iter().map(|package| package.name().to_owned()).collect(),
             renderer,
         }
@@ -436,11 +446,9 @@ impl Opening<'_> {
 
     /// Files that dbt reads and this product does not yet.
     fn report_unread(&self, diagnostics: &mut Vec<Diagnostic>) {
-        for (path, what) in [("selectors.yml", "named selectors"), ("catalogs.yml", "catalogs")] {
-            if self.folder.exists(path) {
-                let message = format!("{what} in \"{path}\" have no effect yet");
-                diagnostics.push(Diagnostic::warning(codes::UNSUPPORTED_RESOURCE, message));
-            }
+        if self.folder.exists("catalogs.yml") {
+            let message = "catalogs in \"catalogs.yml\" have no effect yet".to_owned();
+            diagnostics.push(Diagnostic::warning(codes::UNSUPPORTED_RESOURCE, message));
         }
     }
 }
@@ -490,8 +498,6 @@ fn report_unsupported(graph: &Graph, diagnostics: &mut Vec<Diagnostic>) {
     for node in graph.nodes.values().filter(|node| node.package == graph.root_package) {
         if node.is_python() {
             kinds.entry("Python model".to_owned()).or_default().push(node);
-        } else if node.kind.is_unsupported() {
-            kinds.entry(node.kind.word().replace('_', " ")).or_default().push(node);
         }
     }
     for (kind, nodes) in kinds {

@@ -169,7 +169,10 @@ fn patch(
     let name = fields.required_text("name")?;
     fields.rename(format!("{} \"{name}\"", kind.word()));
     let span = fields.value("name").map_or_else(|| item.span.clone(), |name| name.span.clone());
-    let facts = facts(&mut fields);
+    let mut facts = facts(&mut fields);
+    if let Some(constraints) = fields.value("constraints") {
+        facts.config.insert("constraints".to_owned(), constraints.to_json());
+    }
     let columns = columns(&mut fields);
     let patch = Patch {
         place: place.clone(),
@@ -178,7 +181,7 @@ fn patch(
         tests: tests(&mut fields, None),
         access: access(&mut fields),
         latest_version: fields.text("latest_version"),
-        versions: versions(&mut fields),
+        versions: versions(&mut fields, &columns),
         relation: (kind == NodeKind::Snapshot).then(|| fields.text("relation")).flatten(),
         name,
         facts,
@@ -329,7 +332,7 @@ fn column(item: &Value, what: String, diagnostics: &mut Vec<Diagnostic>) -> Opti
     Some(ColumnPatch { column, tests })
 }
 
-fn versions(fields: &mut Fields<'_, '_>) -> Vec<Version> {
+fn versions(fields: &mut Fields<'_, '_>, base: &[ColumnPatch]) -> Vec<Version> {
     let mut found = Vec::new();
     for item in fields.list("versions") {
         let Some(mut inner) = Fields::open(item, "a version", fields.diagnostics()) else {
@@ -338,8 +341,14 @@ fn versions(fields: &mut Fields<'_, '_>) -> Vec<Version> {
         let Some(version) = inner.required_text("v") else { continue };
         inner.rename(format!("version \"{version}\""));
         let has_columns = inner.value("columns").is_some();
+        let taken = Inclusion::of(inner.value("columns"));
         let has_tests = inner.value("tests").is_some() || inner.value("data_tests").is_some();
-        let columns = columns(&mut inner);
+        let own = columns(&mut inner);
+        // The model's columns first; a version that describes one of them again means its own.
+        let is_own = |name: &str| own.iter().any(|own| own.column.name == name);
+        let inherited = base.iter().filter(|one| taken.has(&one.column.name));
+        let inherited = inherited.filter(|one| !is_own(&one.column.name)).cloned();
+        let columns: Vec<ColumnPatch> = inherited.chain(own.iter().cloned()).collect();
         let tests = tests(&mut inner, None);
         found.push(Version {
             defined_in: inner.text("defined_in"),
@@ -355,6 +364,31 @@ fn versions(fields: &mut Fields<'_, '_>) -> Vec<Version> {
         inner.finish_leniently();
     }
     found
+}
+
+/// Which of a model's columns a version has: `- include: all`, `exclude: [x]`.
+struct Inclusion {
+    /// All when none.
+    include: Option<Vec<String>>,
+    exclude: Vec<String>,
+}
+
+impl Inclusion {
+    fn of(columns: Option<&Value>) -> Self {
+        let written = columns.map(Value::to_json);
+        let items = written.as_ref().and_then(Json::as_array).into_iter().flatten();
+        let found = items.into_iter().find(|item| item.get("include").is_some());
+        let texts = |key: &str| -> Option<Vec<String>> {
+            let items = found?.get(key)?.as_array()?.iter();
+            Some(items.filter_map(Json::as_str).map(str::to_owned).collect())
+        };
+        Self { include: texts("include"), exclude: texts("exclude").unwrap_or_default() }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let holds = |names: &[String]| names.iter().any(|one| one == name);
+        self.include.as_deref().is_none_or(holds) && !holds(&self.exclude)
+    }
 }
 
 fn group(place: &Place, item: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<Group> {

@@ -305,6 +305,6 @@ select * from {{ ref('a') }}{% endsnapshot %}
     assert!(opened.is_clean());
     let project = opened.project.as_ref().unwrap();
     assert_eq!(node(project, "snapshot.shop.keep").depends_on[0].as_str(), "model.shop.a");
-    assert_eq!(node(project, "unit_test.shop.adds").depends_on[0].as_str(), "model.shop.a");
+    assert_eq!(node(project, "unit_test.shop.a.adds").depends_on[0].as_str(), "model.shop.a");
     insta::assert_snapshot!(crate::fixture::drawn(&opened.diagnostics));
 }

@@ -8,7 +8,7 @@ use base::NodeId;
 use compute::{QueryError, Session};
 use futures::StreamExt;
 use ledger::TestStatus;
-use project::{Node, Test, TestSeverity};
+use project::{Node, NodeKind, Test, TestSeverity};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,11 @@ pub(crate) async fn run(
     cancel: &CancellationToken,
 ) -> TestReport {
     let started = Instant::now();
-    let mut report = match judge(workshop, node, session, cancel).await {
+    let judged = match node.kind {
+        NodeKind::UnitTest => workshop.run_unit_test(node).await,
+        _ => judge(workshop, node, session, cancel).await,
+    };
+    let mut report = match judged {
         Ok(report) => report,
         Err(error) => TestReport {
             node: node.id.clone(),
@@ -58,6 +62,9 @@ async fn judge(
     let warn_if = threshold(&node.id, "warn_if", &test.warn_if)?;
     let error_if = threshold(&node.id, "error_if", &test.error_if)?;
     let compiled = workshop.compile(node, session, workshop.options.full_refresh).await?;
+    if test.store_failures.unwrap_or(workshop.invocation.store_failures) {
+        store(workshop, node, &compiled, test, session).await?;
+    }
     let (rows, sample) = count_rows(&compiled, test, session, cancel).await?;
     let failures = match test.fail_calculation.trim() {
         COUNT_ROWS => rows,
@@ -81,6 +88,26 @@ async fn judge(
         diagnostics: Vec::new(),
         duration: std::time::Duration::ZERO,
     })
+}
+
+/// Keeps the failing rows under the test's own name.
+async fn store(
+    workshop: &Workshop,
+    node: &Node,
+    compiled: &CompiledNode,
+    test: &Test,
+    session: &Session,
+) -> Result<(), TransformationError> {
+    let Some(relation) = &node.relation else { return Ok(()) };
+    let kind = match node.config.all.get("store_failures_as").and_then(Value::as_str) {
+        Some("ephemeral") => return Ok(()),
+        Some("view") => "view",
+        _ => "table",
+    };
+    let world = workshop.world(session.clone()).await?;
+    let limit = test.limit.map_or_else(String::new, |rows| format!("\nlimit {rows}"));
+    let sql = format!("create or replace {kind} {relation} as (\n{}{limit}\n)", compiled.sql);
+    world.carry_out(&sql).await.map(drop)
 }
 
 fn threshold(node: &NodeId, name: &str, text: &str) -> Result<Threshold, TransformationError> {

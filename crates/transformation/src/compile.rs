@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use base::{Diagnostic, ErrorKind, Span};
 use compute::{QueryError, Session};
-use project::{CompileContext, Compiled, Node, Project};
+use project::{CompileContext, Compiled, Node, Project, RowFilter};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 use crate::TransformationError;
 use crate::facts::Facts;
 use crate::workshop::Workshop;
+use crate::world::World;
 
 /// Code of a query that the engine refused or that failed.
 const QUERY_REFUSED: &str = "E0701";
@@ -39,46 +40,81 @@ impl Workshop {
         session: &Session,
         full_refresh: bool,
     ) -> Result<CompiledNode, TransformationError> {
-        let context = self.context(session, full_refresh).await?;
+        let world = self.world(session.clone()).await?;
+        self.compile_in(node, &world, full_refresh).await
+    }
+
+    /// The same in a world that hooks may have changed.
+    pub(crate) async fn compile_in(
+        &self,
+        node: &Node,
+        world: &Arc<World>,
+        full_refresh: bool,
+    ) -> Result<CompiledNode, TransformationError> {
+        let (context, facts) = self.context(world, full_refresh);
+        self.compile_with(node, context, &facts).await
+    }
+
+    /// The same with only some rows of the parents in sight.
+    pub(crate) async fn compile_filtered(
+        &self,
+        node: &Node,
+        world: &Arc<World>,
+        full_refresh: bool,
+        filter: &RowFilter,
+    ) -> Result<CompiledNode, TransformationError> {
+        let (mut context, facts) = self.context(world, full_refresh);
+        context.filter = Some(filter.clone());
+        self.compile_with(node, context, &facts).await
+    }
+
+    pub(crate) async fn compile_with(
+        &self,
+        node: &Node,
+        context: CompileContext,
+        facts: &Facts,
+    ) -> Result<CompiledNode, TransformationError> {
         let (project, id, asked) = (Arc::clone(&self.project), node.id.clone(), context.clone());
         let rendered = tokio::task::spawn_blocking(move || project.compile(&id, &asked)).await;
+        facts.settle();
         let compiled = rendered.map_err(broke_off)?.map_err(TransformationError::Project)?;
         let (sql, project) = (compiled.sql.clone(), Arc::clone(&self.project));
+        let mut texts = self.compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        texts.insert(node.id.clone(), sql.clone());
+        drop(texts);
         Ok(CompiledNode { sql, compiled, project, context })
     }
 
-    /// A model's hooks as SQL, those before it and those after it.
-    pub(crate) async fn hooks(
-        &self,
-        node: &Node,
-        session: &Session,
-        full_refresh: bool,
-    ) -> Result<Vec<String>, TransformationError> {
-        let hooks = node.config.pre_hooks.iter().chain(&node.config.post_hooks);
-        let texts: Vec<String> = hooks.map(|hook| hook.sql.clone()).collect();
-        if texts.is_empty() {
-            return Ok(texts);
-        }
-        let context = self.context(session, full_refresh).await?;
-        let (project, id) = (Arc::clone(&self.project), node.id.clone());
-        let render =
-            move || texts.iter().map(|text| project.render_text(&id, text, &context)).collect();
-        let rendered: Result<Vec<String>, _> =
-            tokio::task::spawn_blocking(render).await.map_err(broke_off)?;
-        rendered.map_err(TransformationError::Project)
+    /// The environment as a session shows it, ready for statements that change it.
+    pub(crate) async fn world(&self, session: Session) -> Result<Arc<World>, TransformationError> {
+        let existing = self.existing().await?;
+        Ok(Arc::new(World::new(self.hands(), session, existing)))
     }
 
-    async fn context(
+    pub(crate) fn context(
         &self,
-        session: &Session,
+        world: &Arc<World>,
         full_refresh: bool,
-    ) -> Result<CompileContext, TransformationError> {
-        let existing = self.existing().await?;
-        let facts = Facts::new(session.clone(), existing, Handle::current(), self.dialect);
-        let started = self.ledger.clocks().business.now();
-        let mut context = CompileContext::new(Arc::new(facts), started, self.run.as_str());
+    ) -> (CompileContext, Arc<Facts>) {
+        let relations = self.project.graph.nodes.values().filter_map(|node| node.relation.as_ref());
+        let facts = Arc::new(Facts::new(
+            Arc::clone(world),
+            Handle::current(),
+            self.dialect,
+            self.invocation.clone(),
+            relations.map(|relation| relation.schema.clone()).collect(),
+        ));
+        let started = self.started;
+        let host: Arc<dyn project::jinja::Host> =
+            Arc::clone(&facts) as Arc<dyn project::jinja::Host>;
+        let mut context = CompileContext::new(host, started, self.run.as_str());
         context.full_refresh = full_refresh;
-        Ok(context)
+        context.flags.clone_from(&self.invocation.flags);
+        context.arguments.clone_from(&self.invocation.arguments);
+        context.extra.clone_from(&self.invocation.extra);
+        context.filter.clone_from(&self.invocation.filter);
+        context.stands_for.clone_from(&self.invocation.stands_for);
+        (context, facts)
     }
 }
 

@@ -1,43 +1,73 @@
 //! What templates ask of the lake while they render: which relations exist, their columns, and
 //! the rows of queries.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use base::TableName;
-use compute::{Dialect, Session};
+use compute::Dialect;
 use ledger::PointerKind;
-use project::jinja::{Cell, Column, Failure, Host, Relation, RelationKind, Table, TableColumn};
-use serde_json::Value;
+use project::jinja::{
+    AdapterCall, Cell, Column, Failure, Host, Relation, RelationKind, Table, TableColumn,
+};
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
-/// Answers templates from one session. Its methods block, so they run on a rendering thread.
+use crate::TransformationError;
+use crate::invocation::Invocation;
+use crate::world::{Rows, World};
+
+/// Answers templates from one world. Its methods block, so they run on a rendering thread.
 pub(crate) struct Facts {
-    session: Session,
-    existing: BTreeMap<TableName, PointerKind>,
+    world: Arc<World>,
     runtime: Handle,
     dialect: Dialect,
+    invocation: Invocation,
+    /// Namespaces that the project's nodes go to: they are there as soon as anything needs them.
+    namespaces: BTreeSet<String>,
+    /// Whether nothing may change any more: the same text is rendered again, to point at it.
+    settled: AtomicBool,
 }
 
 impl Facts {
     pub(crate) fn new(
-        session: Session,
-        existing: BTreeMap<TableName, PointerKind>,
+        world: Arc<World>,
         runtime: Handle,
         dialect: Dialect,
+        invocation: Invocation,
+        namespaces: BTreeSet<String>,
     ) -> Self {
-        Self { session, existing, runtime, dialect }
+        let settled = AtomicBool::new(false);
+        Self { world, runtime, dialect, invocation, namespaces, settled }
+    }
+
+    /// From now on statements that would change something do nothing.
+    pub(crate) fn settle(&self) {
+        self.settled.store(true, Ordering::SeqCst);
     }
 
     fn columns_of(&self, sql: &str) -> Result<Vec<Column>, Failure> {
-        let prepared = self.runtime.block_on(self.session.prepare(sql)).map_err(failure)?;
+        let session = self.world.session();
+        let prepared = self.runtime.block_on(session.prepare(sql)).map_err(failure)?;
         Ok(self.as_columns(&prepared.schema()))
     }
 
     fn as_columns(&self, schema: &Schema) -> Vec<Column> {
         let fields = schema.fields().iter();
         fields.map(|field| column(field.name(), field.data_type(), self.dialect)).collect()
+    }
+
+    fn change<T>(
+        &self,
+        work: impl Future<Output = Result<T, TransformationError>>,
+    ) -> Result<Option<T>, Failure> {
+        if self.settled.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
+        self.runtime.block_on(work).map(Some).map_err(|error| told(&error))
     }
 }
 
@@ -48,21 +78,47 @@ fn failure(error: compute::QueryError) -> Failure {
     failure
 }
 
+fn told(error: &TransformationError) -> Failure {
+    match error {
+        TransformationError::Query { error, .. } => failure(error.clone()),
+        other => Failure::new(other.to_string()),
+    }
+}
+
+fn name_of(relation: &Relation) -> TableName {
+    let schema = relation.schema.as_deref().unwrap_or_default();
+    TableName::new(schema, relation.identifier.as_deref().unwrap_or_default())
+}
+
+/// Whether a text asks and changes nothing; most do, and need not be taken apart.
+fn only_asks(sql: &str) -> bool {
+    let word: String = sql
+        .trim_start_matches(|letter: char| letter.is_whitespace() || letter == '(')
+        .chars()
+        .take_while(|letter| letter.is_alphabetic())
+        .collect();
+    ["select", "with", "from", "values"].contains(&word.to_ascii_lowercase().as_str())
+        && !sql.trim_end().trim_end_matches(';').contains(';')
+}
+
 impl Host for Facts {
     fn relation(&self, wanted: &Relation) -> Result<Option<Relation>, Failure> {
-        let schema = wanted.schema.as_deref().unwrap_or_default();
-        let name = TableName::new(schema, wanted.identifier.as_deref().unwrap_or_default());
-        Ok(self.existing.get(&name).map(|kind| wanted.clone().of_kind(kind_of(*kind))))
+        let found = self.world.found(&name_of(wanted));
+        Ok(found.map(|(name, kind)| {
+            let mut relation = wanted.clone().of_kind(kind_of(kind));
+            relation.schema = Some(name.namespace);
+            relation.identifier = Some(name.name);
+            relation
+        }))
     }
 
     fn relations(&self, database: Option<&str>, schema: &str) -> Result<Vec<Relation>, Failure> {
-        let here = self.existing.iter().filter(|(name, _)| name.namespace == schema);
-        let environment = self.session.catalog().environment().as_str();
-        let database = database.unwrap_or(environment);
-        let relation = |(name, kind): (&TableName, &PointerKind)| {
-            Relation::new(database, &*name.namespace, &*name.name).of_kind(kind_of(*kind))
+        let session = self.world.session();
+        let database = database.unwrap_or(session.catalog().environment().as_str());
+        let relation = |(name, kind): (TableName, PointerKind)| {
+            Relation::new(database, &*name.namespace, &*name.name).of_kind(kind_of(kind))
         };
-        Ok(here.map(relation).collect())
+        Ok(self.world.within(schema).into_iter().map(relation).collect())
     }
 
     fn columns(&self, relation: &Relation) -> Result<Vec<Column>, Failure> {
@@ -77,23 +133,97 @@ impl Host for Facts {
     }
 
     fn query(&self, sql: &str) -> Result<Table, Failure> {
-        let prepared = self.runtime.block_on(self.session.prepare(sql)).map_err(failure)?;
-        let schema = prepared.schema();
-        let batches = self.runtime.block_on(self.session.rows(sql)).map_err(failure)?;
-        let columns = schema
-            .fields()
-            .iter()
-            .map(|field| TableColumn {
-                name: field.name().clone(),
-                data_type: agate_type(field.data_type()).to_owned(),
-            })
-            .collect();
-        let mut rows = Vec::new();
-        for batch in &batches {
-            rows.extend(cells(batch, &schema)?);
-        }
-        Ok(Table { columns, rows })
+        let answer = match only_asks(sql) {
+            true => Some(self.runtime.block_on(self.world.ask(sql)).map_err(|e| told(&e))?),
+            false => self.change(self.world.carry_out(sql))?.flatten(),
+        };
+        answer.map_or_else(|| Ok(Table::default()), |rows| table_of(&rows))
     }
+
+    fn adapter(&self, call: &AdapterCall) -> Result<Value, Failure> {
+        let text = |at: usize, name: &str| {
+            let given = call.arguments.get(at).or_else(|| call.named.get(name));
+            given.and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let nothing = Value::String(String::new());
+        match call.method.as_str() {
+            "drop_relation" => {
+                for relation in &call.relations {
+                    self.change(self.world.drop_name(&name_of(relation)))?;
+                }
+                Ok(nothing)
+            }
+            "truncate_relation" => {
+                for relation in &call.relations {
+                    let sql = format!("truncate table {}", relation.render());
+                    self.change(self.world.carry_out(&sql))?;
+                }
+                Ok(nothing)
+            }
+            "rename_relation" => {
+                if let [from, to] = call.relations.as_slice() {
+                    self.change(self.world.rename(&name_of(from), &name_of(to)))?;
+                }
+                Ok(nothing)
+            }
+            "drop_schema" => {
+                let schema = call.relations.first().and_then(|one| one.schema.clone());
+                let schema = schema.unwrap_or_else(|| text(0, "relation"));
+                let sql = format!("drop schema if exists \"{schema}\" cascade");
+                self.change(self.world.carry_out(&sql))?;
+                Ok(nothing)
+            }
+            "check_schema_exists" => {
+                let schema = text(1, "schema");
+                let known = self.world.namespaces().into_iter();
+                let mut known = known.chain(self.namespaces.iter().cloned());
+                Ok(known.any(|name| name.eq_ignore_ascii_case(&schema)).into())
+            }
+            "list_schemas" => {
+                let known = self.world.namespaces().into_iter();
+                let known: BTreeSet<String> =
+                    known.chain(self.namespaces.iter().cloned()).collect();
+                Ok(json!(known))
+            }
+            "external_root" => Ok(json!(".")),
+            "get_binding_char" => Ok(json!("?")),
+            "location_exists" => Ok(json!(false)),
+            "standardize_grants_dict" => Ok(json!({})),
+            "create_schema" | "debug_query" | "pre_model_hook" | "post_model_hook"
+            | "alter_column_type" | "grant_access_to" | "ensure_transaction" | "warn_once" => {
+                Ok(nothing)
+            }
+            _ => Err(Failure::new(format!("adapter.{} is not known here", call.method))),
+        }
+    }
+
+    fn log(&self, message: &str, info: bool) {
+        self.invocation.say(message, info);
+    }
+
+    fn warn(&self, message: &str) {
+        self.invocation.warn(message);
+    }
+
+    fn selected_resources(&self) -> Vec<String> {
+        self.invocation.selected.clone()
+    }
+}
+
+/// Rows as templates see them.
+pub(crate) fn table_of(answer: &Rows) -> Result<Table, Failure> {
+    let fields = answer.schema.fields().iter();
+    let columns = fields
+        .map(|field| TableColumn {
+            name: field.name().clone(),
+            data_type: agate_type(field.data_type()).to_owned(),
+        })
+        .collect();
+    let mut rows = Vec::new();
+    for batch in &answer.batches {
+        rows.extend(cells(batch, &answer.schema)?);
+    }
+    Ok(Table { columns, rows })
 }
 
 fn kind_of(kind: PointerKind) -> RelationKind {
@@ -151,7 +281,7 @@ fn cell(value: &Value, data_type: &DataType) -> Cell {
 }
 
 /// A column with the name its type has in the dialect.
-fn column(name: &str, data_type: &DataType, dialect: Dialect) -> Column {
+pub(crate) fn column(name: &str, data_type: &DataType, dialect: Dialect) -> Column {
     let word = |postgres: &str, other: &str| match dialect {
         Dialect::Postgres => postgres.to_owned(),
         Dialect::Duckdb | Dialect::Snowflake | Dialect::Bigquery => other.to_owned(),

@@ -1,68 +1,131 @@
-//! Hooks: SQL of the project around a node or a run. None is run yet, so one that would change
-//! something is never left out silently.
+//! Hooks: SQL of the project around a node or a run, rendered when its moment comes.
 
+use std::sync::Arc;
+
+use base::NodeId;
+use compute::statement::{Statement, statements};
+use ledger::Commit;
 use project::Node;
+use project::config::Hook;
 
-use crate::TransformationError;
+use crate::staged::StagedNode;
+use crate::world::World;
+use crate::{TransformationError, Workshop};
 
-/// Statements that have no meaning over immutable files and an own catalog, where nobody logs in
-/// and a namespace exists as soon as a table is in it.
-const WITHOUT_MEANING: &[&str] = &[
-    "grant",
-    "revoke",
-    "analyze",
-    "vacuum",
-    "checkpoint",
-    "comment",
-    "create index",
-    "create unique index",
-    "create schema",
-];
-
-/// Whether leaving a hook out changes what readers see. `sql` may hold several statements.
-pub fn hook_has_meaning(sql: &str) -> bool {
-    let lines = sql.lines().map(str::trim).filter(|line| !line.starts_with("--"));
-    let text = lines.collect::<Vec<_>>().join(" ").to_ascii_lowercase();
-    // A semicolon inside a literal only makes more to be refused.
-    let mut statements =
-        text.split(';').map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" "));
-    statements.any(|statement| {
-        !statement.is_empty() && !WITHOUT_MEANING.iter().any(|word| starts(&statement, word))
-    })
+/// Whether a hook changes nothing here, as its first word tells: grants, statistics, settings.
+fn is_idle(template: &str) -> bool {
+    let found = statements(template);
+    found.is_ok_and(|found| found.iter().all(|statement| *statement == Statement::Nothing))
 }
 
-fn starts(statement: &str, word: &str) -> bool {
-    let rest = statement.strip_prefix(word);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-}
-
-/// Refuses a node one of whose hooks has a meaning; `rendered` are its hooks as SQL.
-pub(crate) fn refuse(node: &Node, rendered: &[String]) -> Result<(), TransformationError> {
-    match rendered.iter().find(|sql| hook_has_meaning(sql)) {
-        None => Ok(()),
-        Some(sql) => Err(TransformationError::Unsupported {
-            message: format!("hook of \"{}\" is not run yet: {}", node.name, sql.trim()),
-            help: "Take the hook out, or move what it does into a model.".to_owned(),
-        }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::hook_has_meaning;
-
-    #[test]
-    fn what_only_tunes_or_permits_has_no_meaning_here() {
-        for sql in ["", "  ", ";", "-- nothing", "GRANT select on a to b", "analyze"] {
-            assert!(!hook_has_meaning(sql), "{sql}");
+impl Workshop {
+    /// Renders and carries out a node's hooks, one after the other.
+    pub(crate) async fn run_hooks(
+        &self,
+        node: &Node,
+        hooks: &[Hook],
+        world: &Arc<World>,
+    ) -> Result<(), TransformationError> {
+        for hook in hooks {
+            self.run_text(&node.id, &hook.sql, world).await?;
         }
-        assert!(!hook_has_meaning("create  schema if not exists x; vacuum a;\n-- done"));
+        Ok(())
     }
 
-    #[test]
-    fn what_changes_rows_has() {
-        for sql in ["delete from a", "analyze a; drop table b", "granted()", "select f()"] {
-            assert!(hook_has_meaning(sql), "{sql}");
+    /// Renders a text in the context of a node and carries it out.
+    async fn run_text(
+        &self,
+        id: &NodeId,
+        text: &str,
+        world: &Arc<World>,
+    ) -> Result<(), TransformationError> {
+        let sql = self.rendered_for(id, text, world).await?;
+        world.carry_out(&sql).await.map(drop)
+    }
+
+    /// Renders a text in the context of a node.
+    pub(crate) async fn rendered(
+        &self,
+        node: &Node,
+        text: &str,
+        world: &Arc<World>,
+    ) -> Result<String, TransformationError> {
+        self.rendered_for(&node.id, text, world).await
+    }
+
+    async fn rendered_for(
+        &self,
+        id: &NodeId,
+        text: &str,
+        world: &Arc<World>,
+    ) -> Result<String, TransformationError> {
+        let (context, _) = self.context(world, self.options.full_refresh);
+        let (project, id, text) = (Arc::clone(&self.project), id.clone(), text.to_owned());
+        let render = move || project.render_text(&id, &text, &context);
+        tokio::task::spawn_blocking(render)
+            .await
+            .map_err(|error| TransformationError::Internal(format!("a hook broke off: {error}")))?
+            .map_err(TransformationError::Project)
+    }
+
+    /// Carries out the hooks after a node. They are to see what the node made, so it is pointed
+    /// to first, and its tests then run on what is published, in dbt's own order.
+    pub(crate) async fn after(
+        &self,
+        node: &Node,
+        mut staged: StagedNode,
+        world: &Arc<World>,
+    ) -> Result<StagedNode, TransformationError> {
+        if node.config.post_hooks.iter().all(|hook| is_idle(&hook.sql)) {
+            return Ok(staged);
         }
+        self.publish_now(&mut staged).await?;
+        world.look_again(&staged.swing.table).await?;
+        self.run_hooks(node, &node.config.post_hooks, world).await?;
+        Ok(staged)
+    }
+
+    /// Points to a version before its tests ran.
+    pub(crate) async fn publish_now(
+        &self,
+        staged: &mut StagedNode,
+    ) -> Result<(), TransformationError> {
+        let commit = Commit::new(self.commit_of(staged), self.environment.clone());
+        let commit = staged.joined_to(commit.attempt(&staged.attempt));
+        self.ledger.commit(&commit).await?;
+        (staged.changed, staged.published) = (false, true);
+        Ok(())
+    }
+
+    /// Carries out a hook of `on-run-start` or `on-run-end`.
+    ///
+    /// # Errors
+    /// When its template or its SQL is wrong.
+    pub async fn operation(&self, id: &NodeId) -> Result<(), TransformationError> {
+        let Some(node) = self.project.graph.node(id) else {
+            return Err(TransformationError::Internal(format!("no node \"{id}\" in the graph")));
+        };
+        let world = self.world(self.session(self.catalog().await?)).await?;
+        self.run_text(id, &node.raw_sql, &world).await
+    }
+
+    /// Calls a macro by name, as `run-operation` does; what it returns is given back.
+    ///
+    /// # Errors
+    /// When there is no such macro, or it fails.
+    pub async fn run_operation(
+        &self,
+        macro_name: &str,
+        arguments: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<serde_json::Value, TransformationError> {
+        let world = self.world(self.session(self.catalog().await?)).await?;
+        let (context, _) = self.context(&world, self.options.full_refresh);
+        let (project, name, arguments) =
+            (Arc::clone(&self.project), macro_name.to_owned(), arguments.clone());
+        let call = move || project.run_operation(&name, &arguments, &context);
+        tokio::task::spawn_blocking(call)
+            .await
+            .map_err(|error| TransformationError::Internal(format!("a macro broke off: {error}")))?
+            .map_err(TransformationError::Project)
     }
 }

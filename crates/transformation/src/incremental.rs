@@ -5,57 +5,74 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
-use project::Node;
 use project::config::{IncrementalStrategy, OnSchemaChange};
+use project::{Materialization, Node, Project};
 use storage::{SchemaEdit, Stage, WriteMode};
 
 use crate::TransformationError;
 
 /// The mode of writing that the model's strategy means. dbt's default with a `unique_key` deletes
 /// and inserts; without one it appends.
-pub(crate) fn mode_of(node: &Node) -> Result<WriteMode, TransformationError> {
+pub(crate) fn mode_of(node: &Node) -> WriteMode {
     let keys = &node.config.unique_key;
-    let default = match keys.is_empty() {
+    match strategy_of(node) {
+        IncrementalStrategy::InsertOverwrite => WriteMode::ReplacePartitions,
+        IncrementalStrategy::Merge if !keys.is_empty() => WriteMode::Merge { keys: keys.clone() },
+        IncrementalStrategy::DeleteInsert if !keys.is_empty() => {
+            WriteMode::ReplaceKeys { keys: keys.clone() }
+        }
+        // dbt's own macros insert where there is no key to find rows by.
+        IncrementalStrategy::DeleteInsert
+        | IncrementalStrategy::Merge
+        | IncrementalStrategy::Append
+        | IncrementalStrategy::Microbatch
+        | IncrementalStrategy::Custom(_) => WriteMode::Append,
+    }
+}
+
+fn strategy_of(node: &Node) -> IncrementalStrategy {
+    let default = match node.config.unique_key.is_empty() {
         true => IncrementalStrategy::Append,
         false => IncrementalStrategy::DeleteInsert,
     };
-    let strategy = node.config.incremental_strategy.clone().unwrap_or(default);
-    let mode = match strategy {
-        IncrementalStrategy::Append => WriteMode::Append,
-        IncrementalStrategy::InsertOverwrite => WriteMode::ReplacePartitions,
-        IncrementalStrategy::DeleteInsert | IncrementalStrategy::Merge if keys.is_empty() => {
-            // dbt's own macros insert where there is no key to find rows by.
-            WriteMode::Append
-        }
-        IncrementalStrategy::DeleteInsert => WriteMode::ReplaceKeys { keys: keys.clone() },
-        IncrementalStrategy::Merge => WriteMode::Merge { keys: keys.clone() },
-        IncrementalStrategy::Microbatch => return Err(refuse(node, "microbatch")),
-        IncrementalStrategy::Custom(name) => return Err(refuse(node, &name)),
-    };
-    if !node.config.incremental_predicates.is_empty()
-        || !node.config.merge_update_columns.is_empty()
-        || !node.config.merge_exclude_columns.is_empty()
-    {
-        return Err(TransformationError::Unsupported {
-            message: format!(
-                "incremental_predicates, merge_update_columns and merge_exclude_columns of \
-                 \"{}\" are not there yet",
-                node.name
-            ),
-            help: "Leave them out: all columns of a matched row are replaced.".to_owned(),
-        });
+    match node.config.incremental_strategy.clone() {
+        Some(IncrementalStrategy::Custom(word)) if word == "default" => default,
+        Some(strategy) => strategy,
+        None => default,
     }
-    Ok(mode)
 }
 
-fn refuse(node: &Node, strategy: &str) -> TransformationError {
-    TransformationError::Unsupported {
-        message: format!(
-            "incremental strategy \"{strategy}\" of \"{}\" is not there yet",
-            node.name
-        ),
-        help: "Use append, delete+insert, merge or insert_overwrite.".to_owned(),
-    }
+pub(crate) fn is_microbatch(node: &Node) -> bool {
+    node.config.materialized == Materialization::Incremental
+        && node.config.incremental_strategy == Some(IncrementalStrategy::Microbatch)
+}
+
+/// The macro that makes the statements of a strategy.
+pub(crate) fn macro_of(node: &Node) -> String {
+    let word = match strategy_of(node) {
+        IncrementalStrategy::Append => "append".to_owned(),
+        IncrementalStrategy::DeleteInsert => "delete_insert".to_owned(),
+        IncrementalStrategy::Merge => "merge".to_owned(),
+        IncrementalStrategy::InsertOverwrite => "insert_overwrite".to_owned(),
+        IncrementalStrategy::Microbatch => "microbatch".to_owned(),
+        IncrementalStrategy::Custom(word) => word.replace('+', "_"),
+    };
+    format!("get_incremental_{word}_sql")
+}
+
+/// Whether rows enter by statements of a macro: the project's own strategy, or settings beyond
+/// what the lake merges by itself.
+pub(crate) fn is_by_statement(node: &Node, project: &Project) -> bool {
+    let config = &node.config;
+    let own = project.macros().find(&node.package, &macro_of(node));
+    let own = own.is_some_and(|found| found.package != project::jinja::GLOBAL_PACKAGE);
+    let expression = |key: &String| !key.chars().all(|c| c.is_alphanumeric() || c == '_');
+    own || matches!(strategy_of(node), IncrementalStrategy::Custom(_))
+        || !config.incremental_predicates.is_empty()
+        || config.all.get("predicates").is_some_and(|value| !value.is_null())
+        || !config.merge_update_columns.is_empty()
+        || !config.merge_exclude_columns.is_empty()
+        || config.unique_key.iter().any(expression)
 }
 
 /// Fits the table's columns to the model's, by `on_schema_change`, and returns the shape in which

@@ -5,25 +5,33 @@
 
 mod audit;
 mod backfill;
+mod batches;
 mod compile;
+mod contract;
 mod csv_table;
 mod error;
 mod facts;
 mod hook;
 mod incremental;
+mod invocation;
+mod materialize;
 mod model;
 mod publish;
 mod report;
 mod seed;
+mod snapshot;
 mod staged;
 mod step;
 mod threshold;
+mod unit_test;
 mod workshop;
+mod world;
 
 pub use backfill::BackfillWindow;
+pub use batches::{EventTimes, event_time};
 pub use compile::CompiledNode;
 pub use error::TransformationError;
-pub use hook::hook_has_meaning;
+pub use invocation::{Invocation, Listener};
 pub use report::{StepReport, TestReport};
 pub use step::Audits;
-pub use workshop::{BuildOptions, Tools, Workshop};
+pub use workshop::{BuildOptions, DescribedTable, Tools, Workshop};

@@ -1,24 +1,25 @@
 //! Builds a model in the dark: its query's rows become a staged version that nobody points to.
 
+use arrow::array::RecordBatch;
 use base::{CommitId, TableName};
 use compute::{Prepared, Session, ViewText};
 use futures::StreamExt;
 use ledger::PointerKind;
 use project::{Materialization, Node};
-use storage::{LakeTable, PartitionField, StageOptions, ViewDefinition, WriteMode};
+use storage::{LakeTable, PartitionField, Stage, StageOptions, ViewDefinition, WriteMode};
 use tokio_util::sync::CancellationToken;
 
 use crate::compile::CompiledNode;
 use crate::incremental;
 use crate::staged::StagedNode;
 use crate::step::{Made, Making};
-use crate::{TransformationError, Workshop, hook};
+use crate::{TransformationError, Workshop};
 
 /// What a node's name points to before the step.
 pub(crate) struct Before {
     /// The table's version; none for a view or a name that is free.
     pub(crate) table: Option<LakeTable>,
-    pointer: Option<ledger::Pointer>,
+    pub(crate) pointer: Option<ledger::Pointer>,
 }
 
 impl Before {
@@ -38,37 +39,61 @@ impl Workshop {
         cancel: &CancellationToken,
     ) -> Result<StagedNode, TransformationError> {
         let table = table_of(node)?;
+        let world = self.world(self.session(self.catalog().await?)).await?;
+        if self.is_custom(node) {
+            return self.stage_custom(node, &table, making, &world).await;
+        }
         let before = self.before(&table).await?;
-        let session = self.session(self.catalog().await?);
         let incremental = matches!(node.config.materialized, Materialization::Incremental)
             && before.table.is_some()
             && !node.config.full_refresh.unwrap_or(self.options.full_refresh);
-        if matches!(node.config.materialized, Materialization::Incremental) {
-            // A strategy that is not there is refused at once, not by the second run.
-            incremental::mode_of(node)?;
-        }
         let backfill = self.backfill.get(&node.id).filter(|_| incremental);
         let full_refresh = self.options.full_refresh || backfill.is_some();
-        hook::refuse(node, &self.hooks(node, &session, full_refresh).await?)?;
-        let compiled = self.compile(node, &session, full_refresh).await?;
-        let within = backfill.map(|window| window.within(node, &compiled.sql)).transpose()?;
-        let sql = within.as_ref().unwrap_or(&compiled.sql);
-        let prepared = session.prepare(sql).await.map_err(|error| compiled.query_error(error))?;
-        match &node.config.materialized {
-            Materialization::View => {
-                self.stage_view(node, &table, making, &compiled, &prepared, &before).await
-            }
-            Materialization::Table | Materialization::Incremental => {
-                let work = Rows { node, table, incremental, compiled, prepared, session, before };
-                Box::pin(self.stage_rows(work, making, cancel)).await
-            }
-            Materialization::Ephemeral => Err(TransformationError::Internal(format!(
-                "ephemeral model \"{}\" is no step",
-                node.name
-            ))),
-            Materialization::MaterializedView => Err(not_yet(node, "materialized_view")),
-            Materialization::Custom(word) => Err(not_yet(node, word)),
+        self.run_hooks(node, &node.config.pre_hooks, &world).await?;
+        if incremental::is_microbatch(node) {
+            let staged =
+                Box::pin(self.stage_batches(node, making, &before, &world, cancel)).await?;
+            return self.after(node, staged, &world).await;
         }
+        let compiled = self.compile_in(node, &world, full_refresh).await?;
+        let session = world.session();
+        let within = backfill.map(|window| window.within(node, &compiled.sql)).transpose()?;
+        let sql = match within {
+            Some(within) => within,
+            None => self.contracted(node, &compiled, &session).await?,
+        };
+        let prepared = session.prepare(&sql).await.map_err(|error| compiled.query_error(error))?;
+        let staged = match &node.config.materialized {
+            Materialization::View => {
+                self.stage_view(node, &table, making, &compiled, &prepared, &before).await?
+            }
+            Materialization::Ephemeral => {
+                return Err(TransformationError::Internal(format!(
+                    "ephemeral model \"{}\" is no step",
+                    node.name
+                )));
+            }
+            Materialization::Table
+            | Materialization::Incremental
+            | Materialization::MaterializedView
+            | Materialization::Custom(_) => {
+                if incremental
+                    && backfill.is_none()
+                    && incremental::is_by_statement(node, &self.project)
+                {
+                    let schema = prepared.schema();
+                    let batches =
+                        session.rows(&sql).await.map_err(|error| compiled.query_error(error))?;
+                    let rows = crate::world::Rows { schema, batches };
+                    self.stage_by_statement(node, &table, making, &world, rows).await?
+                } else {
+                    let work =
+                        Rows { node, table, incremental, compiled, prepared, session, before };
+                    Box::pin(self.stage_rows(work, making, cancel)).await?
+                }
+            }
+        };
+        self.after(node, staged, &world).await
     }
 
     /// What a name points to now.
@@ -137,7 +162,7 @@ impl Workshop {
         let rows = prepared.schema();
         let shape = match &before.table {
             Some(base) if incremental => {
-                stage.mode(incremental::mode_of(node)?)?;
+                stage.mode(incremental::mode_of(node))?;
                 Some(incremental::fit_columns(node, base.arrow_schema(), &rows, &mut stage)?)
             }
             Some(_) => {
@@ -150,23 +175,19 @@ impl Workshop {
                 None
             }
         };
-        let own = |error| compiled.query_error(error);
-        let mut batches = session.stream(&prepared, cancel.clone()).await.map_err(own)?;
-        while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(own)?;
-            let batch = match &shape {
-                Some(shape) => incremental::shaped(&batch, shape).map_err(|message| {
-                    TransformationError::Columns {
-                        message: format!("model \"{}\": {message}", node.name),
-                        help: "Cast the column in the model, or build it from nothing with \
-                               --full-refresh."
-                            .to_owned(),
-                    }
-                })?,
-                None => batch,
-            };
-            stage.write(batch).await?;
-        }
+        let rows = RowsOf { session: &session, prepared: &prepared, compiled: &compiled };
+        rows.write_to(&mut stage, cancel, |batch| match &shape {
+            Some(shape) => {
+                incremental::shaped(&batch, shape).map_err(|message| TransformationError::Columns {
+                    message: format!("model \"{}\": {message}", node.name),
+                    help: "Cast the column in the model, or build it from nothing with \
+                           --full-refresh."
+                        .to_owned(),
+                })
+            }
+            None => Ok(batch),
+        })
+        .await?;
         let staged = stage.finish().await?;
         let mut made = Made::rows(&staged);
         made.version.inputs = prepared.inputs();
@@ -201,6 +222,30 @@ struct Rows<'a> {
     before: Before,
 }
 
+/// A planned query whose rows go into a table.
+pub(crate) struct RowsOf<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) compiled: &'a CompiledNode,
+}
+
+impl RowsOf<'_> {
+    /// Writes them as they come, each batch shaped first.
+    pub(crate) async fn write_to(
+        &self,
+        stage: &mut Stage,
+        cancel: &CancellationToken,
+        shape: impl Fn(RecordBatch) -> Result<RecordBatch, TransformationError> + Send,
+    ) -> Result<(), TransformationError> {
+        let own = |error| self.compiled.query_error(error);
+        let mut batches = self.session.stream(self.prepared, cancel.clone()).await.map_err(own)?;
+        while let Some(batch) = batches.next().await {
+            stage.write(shape(batch.map_err(own)?)?).await?;
+        }
+        Ok(())
+    }
+}
+
 /// The table of a node that has one.
 pub(crate) fn table_of(node: &Node) -> Result<TableName, TransformationError> {
     node.relation.as_ref().map(project::Relation::table).ok_or_else(|| {
@@ -221,11 +266,4 @@ fn partition_fields(node: &Node) -> Result<Vec<PartitionField>, TransformationEr
             })
         })
         .collect()
-}
-
-fn not_yet(node: &Node, word: &str) -> TransformationError {
-    TransformationError::Unsupported {
-        message: format!("materialization \"{word}\" of \"{}\" is not there yet", node.name),
-        help: "Use view, table, incremental or ephemeral.".to_owned(),
-    }
 }

@@ -37,6 +37,8 @@ impl Workshop {
             .map_err(|diagnostic| TransformationError::Project(vec![*diagnostic]))?;
         let read = batch.num_rows() as u64;
         let batches = self.cast(batch, types, cancel).await?;
+        let world = self.world(self.session(self.catalog().await?)).await?;
+        self.run_hooks(node, &node.config.pre_hooks, &world).await?;
         let before = self.before(&table).await?;
         let commit = self.commit_id();
         let mut options = self.stage_options(node, &commit, None);
@@ -58,7 +60,7 @@ impl Workshop {
         let staged = stage.finish().await?;
         let mut made = Made::rows(&staged);
         made.version.load = Some(LoadAccount { read, inserted: read, ..LoadAccount::default() });
-        Ok(making.staged(node, made))
+        self.after(node, making.staged(node, made), &world).await
     }
 
     fn seed_file(&self, node: &Node) -> Result<Arc<SourceFile>, TransformationError> {

@@ -23,6 +23,8 @@ pub(crate) struct StagedNode {
     pub(crate) view: Option<ViewText>,
     /// Whether there is anything new: an increment without rows leaves the version as it is.
     pub(crate) changed: bool,
+    /// Whether it is pointed to already, before its tests.
+    pub(crate) published: bool,
     /// What tests said about it.
     pub(crate) tests: Vec<TestRecord>,
 }
@@ -30,6 +32,9 @@ pub(crate) struct StagedNode {
 impl StagedNode {
     /// The catalog as it will be once the pointer moved.
     pub(crate) fn shown_in(&self, catalog: Catalog) -> Catalog {
+        if self.published {
+            return catalog;
+        }
         let name = self.swing.table.clone();
         match &self.view {
             Some(view) => catalog.with_view(name, view.clone()),

@@ -64,6 +64,7 @@ impl Making {
             schema_changes,
             view,
             changed,
+            published: false,
             tests: Vec::new(),
         }
     }
@@ -162,6 +163,7 @@ impl Workshop {
             let staged = match node.kind {
                 NodeKind::Model => self.stage_model(node, making, cancel).await?,
                 NodeKind::Seed => self.stage_seed(node, making, cancel).await?,
+                NodeKind::Snapshot => self.stage_snapshot(node, making, cancel).await?,
                 other => {
                     return Err(TransformationError::Unsupported {
                         message: format!("a {} is not built yet", other.word()),
@@ -169,6 +171,7 @@ impl Workshop {
                     });
                 }
             };
+            self.check_constraints(node, &staged).await?;
             let tests = self.audit(&staged, audits, cancel).await?;
             Ok((staged, tests))
         };
@@ -262,7 +265,7 @@ impl Workshop {
     }
 
     /// The commit announced in the version's own files; an unchanged version belongs to another.
-    fn commit_of(&self, staged: &StagedNode) -> CommitId {
+    pub(crate) fn commit_of(&self, staged: &StagedNode) -> CommitId {
         match staged.changed {
             true => staged.version.commit_id.clone(),
             false => self.ledger.new_commit_id(),

@@ -4,15 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use base::{CommitId, EnvironmentName, Files, NodeId, RunId, TableName};
-use compute::{Catalog, Dialect, Engine, Session, SessionOptions};
+use chrono::{DateTime, Utc};
+use compute::{Catalog, Dialect, Engine, Session};
 use ledger::{Lease, Ledger};
 use project::Project;
 use storage::Lake;
 
 use crate::TransformationError;
 use crate::backfill::BackfillWindow;
+use crate::invocation::Invocation;
 use crate::staged::StagedNode;
+use crate::world::Hands;
 
 /// How nodes of a run are built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,9 +41,14 @@ pub struct Workshop {
     pub(crate) run: RunId,
     pub(crate) options: BuildOptions,
     pub(crate) backfill: BTreeMap<NodeId, BackfillWindow>,
+    pub(crate) invocation: Invocation,
+    /// When the run started, on the business clock.
+    pub(crate) started: DateTime<Utc>,
     /// The one commit of a run that publishes at its end, announced in each version's own files.
     pub(crate) run_commit: Option<CommitId>,
     pub(crate) staged: Mutex<Vec<StagedNode>>,
+    /// The SQL that nodes compiled to.
+    pub(crate) compiled: Mutex<BTreeMap<NodeId, String>>,
 }
 
 /// What a workshop is made of.
@@ -66,6 +76,7 @@ impl Workshop {
         let Tools { project, ledger, lake, engine, files, environment, dialect } = tools;
         let run_commit = options.publish_at_end.then(|| ledger.new_commit_id());
         let staged = Mutex::default();
+        let started = ledger.clocks().business.now();
         Self {
             project,
             ledger,
@@ -77,8 +88,31 @@ impl Workshop {
             run,
             options,
             backfill: BTreeMap::new(),
+            invocation: Invocation::default(),
+            started,
             run_commit,
             staged,
+            compiled: Mutex::default(),
+        }
+    }
+
+    /// Says how the command was called.
+    #[must_use]
+    pub fn called(mut self, invocation: Invocation) -> Self {
+        self.invocation = invocation;
+        self
+    }
+
+    /// What statements are carried out with.
+    pub(crate) fn hands(&self) -> Hands {
+        Hands {
+            ledger: self.ledger.clone(),
+            lake: self.lake.clone(),
+            engine: self.engine.clone(),
+            environment: self.environment.clone(),
+            dialect: self.dialect,
+            run: self.run.clone(),
+            namespace: self.project.target.schema.clone(),
         }
     }
 
@@ -102,13 +136,7 @@ impl Workshop {
 
     /// A session of the project's dialect over what a catalog shows.
     pub(crate) fn session(&self, catalog: Catalog) -> Session {
-        let options = SessionOptions {
-            dialect: self.dialect,
-            business_now: self.ledger.clocks().business.now(),
-            time_zone: "UTC".to_owned(),
-            default_namespace: Some(self.project.target.schema.clone()),
-        };
-        self.engine.session(catalog, options)
+        self.hands().session(catalog)
     }
 
     /// The kinds of what the environment holds, staged versions included.
@@ -145,6 +173,38 @@ impl Workshop {
         Ok(self.compile(node, &session, from_nothing).await?.sql)
     }
 
+    /// The SQL that nodes compiled to so far.
+    pub fn compiled(&self) -> BTreeMap<NodeId, String> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs a text of any number of statements in the environment, and gives the rows of the last
+    /// query.
+    ///
+    /// # Errors
+    /// When a statement is wrong.
+    pub async fn statement(
+        &self,
+        sql: &str,
+    ) -> Result<Option<(SchemaRef, Vec<RecordBatch>)>, TransformationError> {
+        let world = self.world(self.session(self.catalog().await?)).await?;
+        Ok(world.carry_out(sql).await?.map(|rows| (rows.schema, rows.batches)))
+    }
+
+    /// The SQL of a text in the project's Jinja, against what is published.
+    ///
+    /// # Errors
+    /// When the text is wrong.
+    pub async fn compile_text(&self, text: &str) -> Result<String, TransformationError> {
+        let world = self.world(self.session(self.catalog().await?)).await?;
+        let (context, _) = self.context(&world, self.options.full_refresh);
+        let (project, text) = (Arc::clone(&self.project), text.to_owned());
+        tokio::task::spawn_blocking(move || project.compile_text(&text, &context))
+            .await
+            .map_err(|error| TransformationError::Internal(format!("a text broke off: {error}")))?
+            .map_err(TransformationError::Project)
+    }
+
     /// The leases under which versions wait for the end of the run; they must be renewed.
     pub fn staged_leases(&self) -> Vec<Lease> {
         let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,5 +215,45 @@ impl Workshop {
     pub(crate) fn take_staged(&self) -> Vec<StagedNode> {
         let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *staged)
+    }
+}
+
+/// A table or view as it is, for catalogs.
+#[derive(Clone, Debug)]
+pub struct DescribedTable {
+    /// The node whose rows it holds.
+    pub node: NodeId,
+    /// Whether it is a view.
+    pub is_view: bool,
+    /// Its columns and their types, in the project's dialect.
+    pub columns: Vec<(String, String)>,
+}
+
+impl Workshop {
+    /// What is published for the project's nodes.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn described(&self) -> Result<Vec<DescribedTable>, TransformationError> {
+        let existing = self.existing().await?;
+        let session = self.session(self.catalog().await?);
+        let mut found = Vec::new();
+        for node in self.project.graph.nodes.values() {
+            let Some(relation) = &node.relation else { continue };
+            let Some(kind) = existing.get(&relation.table()) else { continue };
+            let sql = format!("select * from {relation}");
+            let Ok(prepared) = session.prepare(&sql).await else { continue };
+            let schema = prepared.schema();
+            let columns = schema.fields().iter().map(|field| {
+                let column = crate::facts::column(field.name(), field.data_type(), self.dialect);
+                (field.name().clone(), column.data_type)
+            });
+            found.push(DescribedTable {
+                node: node.id.clone(),
+                is_view: *kind == ledger::PointerKind::View,
+                columns: columns.collect(),
+            });
+        }
+        Ok(found)
     }
 }

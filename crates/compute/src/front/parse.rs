@@ -32,15 +32,7 @@ pub(crate) struct Explain {
 
 /// Parses exactly one query.
 pub(crate) fn query(sql: &str) -> Result<Parsed, QueryError> {
-    let grammar = FrontGrammar::new();
-    let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location().map_err(|error| {
-        let start = byte_offset(sql, error.location);
-        QueryError::project(lowercase_first(&error.message)).at(start..(start + 1).min(sql.len()))
-    })?;
-    let tokens = tokens::mend(sql, tokens)?;
-    let mut parser =
-        Parser::new(&grammar).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
-    let mut statements = parser.parse_statements().map_err(|error| refuse_text(sql, &error))?;
+    let mut statements = statements(sql)?;
     match (statements.pop(), statements.is_empty()) {
         (Some(Statement::Query(query)), true) => Ok(Parsed { query, explain: None }),
         (Some(Statement::Explain { analyze, verbose, statement, format, .. }), true) => {
@@ -61,6 +53,21 @@ pub(crate) fn query(sql: &str) -> Result<Parsed, QueryError> {
         (Some(_), false) => Err(QueryError::project("expected one query, found several")
             .help("Hand in one statement at a time.")),
     }
+}
+
+/// Parses any number of statements.
+pub(crate) fn statements(sql: &str) -> Result<Vec<Statement>, QueryError> {
+    let grammar = FrontGrammar::new();
+    let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location().map_err(|error| {
+        let start = byte_offset(sql, error.location);
+        QueryError::project(lowercase_first(&error.message)).at(start..(start + 1).min(sql.len()))
+    })?;
+    let tokens = tokens::mend(sql, tokens)?;
+    Parser::new(&grammar)
+        .with_recursion_limit(NESTING_MAX)
+        .with_tokens_with_locations(tokens)
+        .parse_statements()
+        .map_err(|error| refuse_text(sql, &error))
 }
 
 /// Parses an expression of ours: a template, never a user's text.

@@ -48,7 +48,7 @@ pub(crate) async fn run(
         graph.order().iter().filter(|id| below.contains(*id)).cloned().collect();
     let options = RunArguments { threads: arguments.threads, ..RunArguments::default() };
     let order = Order { backfill: windows, ..Order::of_command(Verb::Build, nodes, &options) };
-    let Some(begun) = work::begin(&place, order, console).await? else {
+    let Some(begun) = work::begin(&place, order).await? else {
         return Summary::nothing("backfill", &place).show(console);
     };
     let cancel = cancel_on_signal(console);

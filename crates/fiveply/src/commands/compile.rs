@@ -24,7 +24,7 @@ pub(crate) async fn run(
     let run = RunId::generate(place.clocks.machine.as_ref(), place.ledger.randomness().as_ref());
     let workshop = Workshop::new(place.tools(), run, BuildOptions::default());
     let graph = Arc::clone(&place.project.graph);
-    let nodes: Vec<&Node> = selected(&graph, &arguments.selection)?
+    let nodes: Vec<&Node> = selected(&place.project, &arguments.selection)?
         .iter()
         .filter_map(|id| graph.node(id))
         .filter(|node| has_sql(node))

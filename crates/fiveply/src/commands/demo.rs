@@ -79,7 +79,9 @@ pub(crate) async fn run(
                 let all = RunArguments::default();
                 let nodes = place.project.graph.order().to_vec();
                 let verb = Verb::Build;
-                played.builds.push(run::carry_out(&place, verb, &all, nodes, console).await?);
+                played
+                    .builds
+                    .push(run::carry_out(&place, &common, verb, &all, nodes, console).await?);
                 played.times.build += started.elapsed();
             }
         }

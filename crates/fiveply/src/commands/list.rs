@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use project::{Node, NodeKind};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use crate::arguments::{Common, ListArguments};
+use crate::arguments::{Common, ListArguments, Output};
 use crate::commands::selected;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -18,8 +18,11 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let opened = workplace::open_project(common, &[], console)?;
     let graph = &opened.project.graph;
-    for word in &list.resource_type {
-        if word != "all" && !NodeKind::ALL.iter().any(|kind| kind.word() == word) {
+    for word in list.resource_type.iter().flat_map(|words| words.split([' ', ','])) {
+        if word != "all"
+            && word != "default"
+            && !NodeKind::ALL.iter().any(|kind| kind.word() == word)
+        {
             let known: Vec<&str> = NodeKind::ALL.iter().map(|kind| kind.word()).collect();
             return Err(Failure::usage(format!("there is no kind \"{word}\""))
                 .help(format!("Use one of: {}.", known.join(", "))));
@@ -27,19 +30,20 @@ pub(crate) fn run(
     }
     let wanted = |node: &Node| {
         let kinds = &list.resource_type;
-        kinds.is_empty() || kinds.iter().any(|word| word == "all" || word == node.kind.word())
+        let kinds: Vec<&str> = kinds.iter().flat_map(|words| words.split([' ', ','])).collect();
+        kinds.is_empty() || kinds.iter().any(|word| *word == "all" || *word == node.kind.word())
     };
-    let ids = selected(graph, &list.selection)?;
+    let ids = selected(&opened.project, &list.selection)?;
     let nodes: Vec<&Node> =
         ids.iter().filter_map(|id| graph.node(id)).filter(|node| wanted(node)).collect();
-    if console.json {
-        let listed: Vec<Value> = nodes.iter().map(|node| describe(node)).collect();
-        console.print(&Value::Array(listed).to_string())?;
-    } else {
-        let lines: Vec<String> = nodes.iter().map(|node| name_of(node)).collect();
-        if !lines.is_empty() {
-            console.print(&lines.join("\n"))?;
-        }
+    let lines: Vec<String> = match common.output {
+        Output::Json => nodes.iter().map(|node| describe(node, &list.output_keys)).collect(),
+        Output::Name => nodes.iter().map(|node| node.name.clone()).collect(),
+        Output::Path => nodes.iter().map(|node| node.path.clone()).collect(),
+        Output::Text | Output::Selector => nodes.iter().map(|node| name_of(node)).collect(),
+    };
+    if !lines.is_empty() {
+        console.print(&lines.join("\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -47,28 +51,47 @@ pub(crate) fn run(
 /// dbt's way: sources with their kind, everything else by its path of folders.
 fn name_of(node: &Node) -> String {
     match node.kind {
-        NodeKind::Source | NodeKind::Stream | NodeKind::Exposure | NodeKind::Metric => {
-            format!("{}:{}", node.kind.word(), node.fqn.join("."))
-        }
-        _ => node.fqn.join("."),
+        NodeKind::Source
+        | NodeKind::Stream
+        | NodeKind::Exposure
+        | NodeKind::Metric
+        | NodeKind::SemanticModel
+        | NodeKind::SavedQuery
+        | NodeKind::UnitTest
+        | NodeKind::Sync
+        | NodeKind::FeatureView
+        | NodeKind::Dashboard => format!("{}:{}", node.kind.word(), node.fqn.join(".")),
+        NodeKind::Seed
+        | NodeKind::Model
+        | NodeKind::Snapshot
+        | NodeKind::Test
+        | NodeKind::Analysis
+        | NodeKind::Operation => node.fqn.join("."),
     }
 }
 
-fn describe(node: &Node) -> Value {
-    json!({
-        "unique_id": node.id,
-        "resource_type": node.kind.word(),
-        "name": node.name,
-        "package_name": node.package,
-        "original_file_path": node.path,
-        "alias": node.relation.as_ref().map(|relation| &relation.identifier),
-        "schema": node.relation.as_ref().map(|relation| &relation.schema),
-        "tags": node.tags,
-        "owner": node.owner.as_ref().map(|owner| &owner.name),
-        "config": {
-            "materialized": node.config.materialized.word(),
-            "enabled": node.config.enabled,
-        },
-        "depends_on": {"nodes": node.depends_on},
-    })
+/// What a line says unless `--output-keys` asks for something else.
+const KEYS: &[&str] = &[
+    "alias",
+    "name",
+    "package_name",
+    "depends_on",
+    "tags",
+    "config",
+    "resource_type",
+    "source_name",
+    "original_file_path",
+    "unique_id",
+];
+
+/// One line of JSON, as dbt writes it.
+fn describe(node: &Node, keys: &[String]) -> String {
+    let shape = project::manifest::node(node);
+    let asked: Vec<&str> = keys.iter().flat_map(|words| words.split([' ', ','])).collect();
+    let asked = if asked.is_empty() { KEYS } else { &asked[..] };
+    let fields: Map<String, Value> = asked
+        .iter()
+        .filter_map(|key| Some(((*key).to_owned(), shape.get(*key)?.clone())))
+        .collect();
+    Value::Object(fields).to_string()
 }

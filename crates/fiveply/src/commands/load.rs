@@ -71,7 +71,7 @@ pub(crate) async fn carry_out(
     let options = RunArguments { threads: arguments.threads, ..RunArguments::default() };
     let mut order = Order::of_command(Verb::Load, nodes, &options);
     order.words.clone_from(&arguments.streams);
-    let Some(begun) = work::begin(place, order, console).await? else {
+    let Some(begun) = work::begin(place, order).await? else {
         console.say("nothing to load: the project has no stream in ingest/");
         return Ok(Summary::nothing(Verb::Load.word(), place));
     };

@@ -1,13 +1,17 @@
 //! The commands, one module each.
 
 pub(crate) mod backfill;
+pub(crate) mod clean;
 pub(crate) mod compile;
 pub(crate) mod completion;
 pub(crate) mod debug;
 pub(crate) mod demo;
 pub(crate) mod diagnose;
+pub(crate) mod docs;
 pub(crate) mod features;
+pub(crate) mod freshness;
 pub(crate) mod incident;
+pub(crate) mod init;
 pub(crate) mod job;
 pub(crate) mod list;
 pub(crate) mod load;
@@ -15,15 +19,19 @@ pub(crate) mod parse;
 pub(crate) mod query;
 pub(crate) mod retry;
 pub(crate) mod run;
+pub(crate) mod run_operation;
+pub(crate) mod show;
 pub(crate) mod sync;
 pub(crate) mod token;
 pub(crate) mod user;
 
 use base::NodeId;
-use project::{Graph, NodeKind, Selection};
+use project::{NodeKind, Project, Selection};
 
-use crate::arguments::SelectionArguments;
+use crate::arguments::{Output, SelectionArguments};
+use crate::console::Console;
 use crate::failure::Failure;
+use crate::state;
 
 /// A command that carries out nodes of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +42,11 @@ pub(crate) enum Verb {
     Seed,
     /// Models alone, without tests.
     Run,
+    /// Snapshots alone.
+    Snapshot,
     /// Tests alone, on what is published.
     Test,
-    /// Seeds, models and tests.
+    /// Seeds, models, snapshots and tests.
     Build,
     /// Whatever a job does: streams, then seeds, models and tests, then what is handed on.
     Job,
@@ -49,6 +59,7 @@ impl Verb {
             Self::Load => "load",
             Self::Seed => "seed",
             Self::Run => "run",
+            Self::Snapshot => "snapshot",
             Self::Test => "test",
             Self::Build => "build",
             Self::Job => "job",
@@ -57,7 +68,8 @@ impl Verb {
 
     /// The verb of a command's name.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Load, Self::Seed, Self::Run, Self::Test, Self::Build, Self::Job];
+        let all =
+            [Self::Load, Self::Seed, Self::Run, Self::Snapshot, Self::Test, Self::Build, Self::Job];
         all.into_iter().find(|one| one.word() == word)
     }
 
@@ -67,11 +79,18 @@ impl Verb {
             Self::Load => kind == NodeKind::Stream,
             Self::Seed => kind == NodeKind::Seed,
             Self::Run => kind == NodeKind::Model,
-            Self::Test => kind == NodeKind::Test,
-            Self::Build => matches!(kind, NodeKind::Seed | NodeKind::Model | NodeKind::Test),
+            Self::Snapshot => kind == NodeKind::Snapshot,
+            Self::Test => matches!(kind, NodeKind::Test | NodeKind::UnitTest),
+            Self::Build => matches!(
+                kind,
+                NodeKind::Seed
+                    | NodeKind::Model
+                    | NodeKind::Snapshot
+                    | NodeKind::Test
+                    | NodeKind::UnitTest
+            ),
             Self::Job => {
-                matches!(kind, NodeKind::Stream | NodeKind::Seed | NodeKind::Model | NodeKind::Test)
-                    || kind.is_activation()
+                kind == NodeKind::Stream || kind.is_activation() || Self::Build.takes(kind)
             }
         }
     }
@@ -82,20 +101,38 @@ impl Verb {
     }
 }
 
-/// The nodes that `--select` and `--exclude` mean, in graph order.
+/// The nodes that `--select`, `--exclude` and `--selector` mean, in graph order.
 ///
 /// # Errors
 /// When a selector is wrong.
 pub(crate) fn selected(
-    graph: &Graph,
+    project: &Project,
     arguments: &SelectionArguments,
 ) -> Result<Vec<NodeId>, Failure> {
+    let graph = &project.graph;
     let selection = Selection {
         select: arguments.select.clone(),
         exclude: arguments.exclude.clone(),
-        ..Selection::default()
+        indirect: arguments.indirect_selection.unwrap_or_default().into(),
+        facts: state::facts(project, arguments)?,
     };
-    let chosen = graph.select(&selection).map_err(|diagnostic| {
+    let open = selection.select.is_empty() && selection.exclude.is_empty();
+    let named = arguments.selector.as_ref();
+    let named = named.or(project.default_selector.as_ref().filter(|_| open));
+    let chosen = match named {
+        Some(name) => graph.select_named(name, &project.selectors, &selection),
+        None => graph.select(&selection),
+    };
+    if let Err(diagnostic) = &chosen
+        && diagnostic.code == project::codes::SELECTOR_EMPTY
+    {
+        // As in dbt, a selection that fits nothing is a warning: scripts go on.
+        let help = diagnostic.help.join(" ");
+        Console::new(Output::Text, false)
+            .complain(&format!("warning: {}\n  help: {help}", diagnostic.message));
+        return Ok(Vec::new());
+    }
+    let chosen = chosen.map_err(|diagnostic| {
         Failure::usage(diagnostic.message.clone())
             .help("`fiveply ls` lists what the project has.")
             .diagnostics(vec![*diagnostic])

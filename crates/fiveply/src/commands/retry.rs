@@ -58,6 +58,6 @@ pub(crate) async fn run(
         // Tests that ran on the version of what they gate are no steps of their own.
         return nothing();
     }
-    let summary = run::carry_out(&place, verb, &options, nodes, console).await?;
+    let summary = run::carry_out(&place, common, verb, &options, nodes, console).await?;
     summary.show(console)
 }

@@ -140,7 +140,7 @@ impl Runner {
         let begun = match order {
             Some(order) => {
                 let order = Order { patience: PATIENCE, ..order };
-                work::begin(&place, order, &self.console).await?
+                work::begin(&place, order).await?
             }
             None => None,
         };
@@ -163,9 +163,12 @@ impl Runner {
     }
 
     fn fresh(&self, place: &Workplace, job: &Job, cause: RunCause) -> Result<Order, Failure> {
-        let selection =
-            SelectionArguments { select: job.select.clone(), exclude: job.exclude.clone() };
-        let nodes = selected(&place.project.graph, &selection)?;
+        let selection = SelectionArguments {
+            select: job.select.clone(),
+            exclude: job.exclude.clone(),
+            ..SelectionArguments::default()
+        };
+        let nodes = selected(&place.project, &selection)?;
         let mut order = Order::of_command(Verb::Job, nodes, &RunArguments::default());
         order.words = vec![job.name.clone()];
         order.cause = cause;
@@ -245,15 +248,18 @@ impl Operations for Counter {
     async fn start(&self, request: &RunRequest, by: &Identity) -> Result<RunId, ServerError> {
         let runner = &self.0;
         let place = runner.place();
-        let selection =
-            SelectionArguments { select: request.select.clone(), exclude: request.exclude.clone() };
-        let nodes = selected(&place.project.graph, &selection).map_err(Failure::at_door)?;
+        let selection = SelectionArguments {
+            select: request.select.clone(),
+            exclude: request.exclude.clone(),
+            ..SelectionArguments::default()
+        };
+        let nodes = selected(&place.project, &selection).map_err(Failure::at_door)?;
         let options =
             RunArguments { full_refresh: request.full_refresh, ..RunArguments::default() };
         let mut order = Order::of_command(verb(request.command), nodes, &options);
         order.cause.started_by = Some(by.name.clone());
         order.patience = PATIENCE;
-        let begun = work::begin(&place, order, &runner.console).await;
+        let begun = work::begin(&place, order).await;
         let begun = begun.map_err(Failure::at_door)?.ok_or_else(nothing_to_do)?;
         Ok(runner.set_going(place, begun))
     }
@@ -270,7 +276,7 @@ impl Operations for Counter {
         let begun = match rest.map_err(Failure::at_door)?.order {
             Some(order) => {
                 let order = Order { patience: PATIENCE, ..order };
-                work::begin(&place, order, &runner.console).await.map_err(Failure::at_door)?
+                work::begin(&place, order).await.map_err(Failure::at_door)?
             }
             None => None,
         };

@@ -129,8 +129,7 @@ fn wrong_arguments_say_what_is_right() {
     let (folder, fiveply) = project("");
     let mut seen = String::new();
     for arguments in [
-        &["build", "--select", "godo"] as &[&str],
-        &["build", "--select", "foo:bar"],
+        &["build", "--select", "foo:bar"] as &[&str],
         &["ls", "--select", "tag:"],
         &["ls", "--resource-type", "modl"],
         &["load", "app"],
@@ -148,13 +147,21 @@ fn wrong_arguments_say_what_is_right() {
 }
 
 #[test]
+fn a_selector_that_fits_nothing_is_a_warning_as_in_dbt() {
+    let (_folder, fiveply) = project("");
+    let finished = fiveply.good(&["build", "--select", "godo"]).unwrap();
+    assert!(finished.stderr.contains("selector \"godo\" fits no node"), "{finished:#?}");
+    assert!(finished.stderr.contains("Did you mean \"good\"?"), "{finished:#?}");
+    assert!(finished.stderr.contains("nothing to do"), "{finished:#?}");
+}
+
+#[test]
 fn errors_for_scripts_are_one_json_document() {
     let (_folder, fiveply) = project("-- models/bad.sql --\nselect idd from {{ ref('fine') }}\n");
     let outside = Folder::empty().unwrap();
     for (place, arguments) in [
         (&fiveply, &["query", "selec 1"] as &[&str]),
         (&fiveply, &["build"]),
-        (&fiveply, &["build", "--select", "nope"]),
         (&fiveply, &["build", "--bogus"]),
         (&fiveply, &["bild"]),
         (&fiveply, &["load", "nope"]),

@@ -65,11 +65,16 @@ fn listing_shows_paths_or_json() {
     let expected = ["shop.marts.a", "shop.raw", "shop.staging.stg", "shop.unique_a_id"];
     assert_eq!(desk.lines(&["ls", "-s", "+a"]), expected);
     assert_eq!(desk.lines(&["list", "--resource-type", "source"]), ["source:shop.app.signups"]);
-    let told = desk.good(&["ls", "-s", "a"]);
-    let Value::Array(nodes) = &told.json else { panic!("a list") };
-    assert_eq!(nodes[0]["unique_id"], "model.shop.a");
-    assert_eq!(nodes[0]["config"]["materialized"], "table");
-    assert_eq!(nodes[0]["depends_on"]["nodes"][0], "model.shop.stg");
+    let lines = desk.lines(&["ls", "-s", "a", "raw", "--output", "json"]);
+    assert_eq!(lines.len(), 3, "one line for each node: {lines:#?}");
+    let node: Value = lines
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .find(|node| node["unique_id"] == "model.shop.a")
+        .unwrap();
+    assert_eq!(node["config"]["materialized"], "table");
+    assert_eq!(node["depends_on"]["nodes"][0], "model.shop.stg");
+    assert_eq!(desk.lines(&["ls", "-s", "a", "--output", "name"]), ["a", "unique_a_id"]);
     let refused = desk.refused(&["ls", "--resource-type", "modl"]);
     assert!(refused.contains("there is no kind \"modl\""), "{refused}");
 }

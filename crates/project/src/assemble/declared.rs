@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::{Diagnostic, NodeId, SourceFile, Span};
-use serde_json::Map;
+use serde_json::{Map, Value as Json};
 
 use super::{Assembly, Outline, fqn};
 use crate::codes;
@@ -124,11 +124,16 @@ impl<'i> Assembly<'i, '_> {
     }
 
     fn declared_node(&mut self, package: &'i Package, declared: &'i Declared) -> Node {
+        let mut folders = declared.place.folders.clone();
+        let tested = declared.written.get("model").and_then(Json::as_str);
+        let tested = tested.filter(|_| declared.kind == NodeKind::UnitTest);
+        // The model is part of a unit test's name, as in dbt.
+        folders.extend(tested.map(str::to_owned));
         let outline = Outline {
             kind: declared.kind,
             package: package.name(),
             name: declared.name.clone(),
-            fqn: fqn(package.name(), declared.place.folders.clone(), &declared.name),
+            fqn: fqn(package.name(), folders, &declared.name),
             path: declared.place.file.path.clone(),
             span: declared.span.clone(),
             file: Arc::clone(&declared.place.file),
@@ -137,6 +142,10 @@ impl<'i> Assembly<'i, '_> {
         config::merge(&mut settings, &declared.facts.config);
         let mut node = self.node(outline, &declared.facts, settings);
         node.declaration = Some(declared.written.clone());
+        if let Some(model) = tested {
+            let id = format!("unit_test.{}.{model}.{}", package.name(), declared.name);
+            node.id = NodeId::new(id);
+        }
         for (text, span) in &declared.depends_on {
             self.reference(&mut node, text, span);
         }
@@ -229,12 +238,13 @@ pub(super) fn place_of(text: &str, span: &Span) -> (Arc<SourceFile>, usize) {
     }
 }
 
-enum Reference {
+/// What a text such as `ref('orders')` names.
+pub(crate) enum Reference {
     Ref(RefCall),
     Source(String, String),
 }
 
-fn parse_reference(text: &str) -> Option<Reference> {
+pub(crate) fn parse_reference(text: &str) -> Option<Reference> {
     let text = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
     let (function, arguments) = text.split_once('(')?;
     let arguments = arguments.strip_suffix(')')?;

@@ -12,8 +12,16 @@ macro_rules! files {
     };
 }
 
-const FILES: &[(&str, &str)] =
-    files!["names.sql", "statements.sql", "tests.sql", "dates.sql", "text.sql", "types.sql"];
+const FILES: &[(&str, &str)] = files![
+    "names.sql",
+    "statements.sql",
+    "relations.sql",
+    "strategies.sql",
+    "tests.sql",
+    "dates.sql",
+    "text.sql",
+    "types.sql",
+];
 
 /// The blocks of the built-in macros.
 pub(crate) fn blocks() -> Vec<Block> {

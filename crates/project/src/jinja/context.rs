@@ -17,7 +17,7 @@ use crate::jinja::functions::{Config, Exceptions, FUNCTIONS, Function, Var};
 use crate::jinja::library::GLOBAL_PACKAGE;
 use crate::jinja::marks::Marks;
 use crate::jinja::modules::{Module, ModuleObject};
-use crate::jinja::names::{Flags, Namespace};
+use crate::jinja::names::{Constant, Flags, Namespace};
 use crate::jinja::objects::{RelationObject, relation_class};
 use crate::jinja::render::{NodeSource, Parsed, Settings};
 use crate::jinja::signal::{Raised, raise};
@@ -257,6 +257,9 @@ impl Resolve for Arc<Context> {
         if let Some(value) = self.extra.get(name) {
             return Some(value.clone());
         }
+        if let Some(json) = self.node.macros.get(name) {
+            return Some(Constant::value(json));
+        }
         if let Some(found) = self.macro_named(name) {
             return Some(found);
         }
@@ -319,9 +322,12 @@ impl Resolve for Arc<Context> {
             "thread_id" => Value::from("Thread-1"),
             "dbt_metadata_envs" => from_map(&serde_json::Map::new()),
             "pre_hooks" | "post_hooks" => {
-                let key = name.replace('_', "-");
-                let hooks = self.node.config.get(&key);
-                hooks.map_or_else(|| crate::jinja::collections::List::value(Vec::new()), from_json)
+                let hooks = crate::config::hooks(self.node.config.get(&name.replace('_', "-")));
+                let one = |hook: crate::config::Hook| {
+                    let transaction = hook.transaction;
+                    from_json(&serde_json::json!({"sql": hook.sql, "transaction": transaction}))
+                };
+                crate::jinja::collections::List::value(hooks.into_iter().map(one).collect())
             }
             "sql" | "compiled_code" => return None,
             _ => return None,

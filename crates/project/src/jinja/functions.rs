@@ -14,6 +14,7 @@ use crate::jinja::collections::{dict_of, invalid, pairs_of, unknown_method};
 use crate::jinja::context::{Context, Phase, SECRET_PREFIX, locked};
 use crate::jinja::engine::{dict_difference, set_function, zip_function};
 use crate::jinja::json_text;
+use crate::jinja::native::rendered;
 use crate::jinja::render::{ConfigCall, SourceCall, VarCall};
 use crate::jinja::rewrite::Site;
 use crate::jinja::signal::{Raised, raise, returned};
@@ -108,7 +109,7 @@ impl Object for Function {
                     .call(state, &rest)
                     .map_err(|_| raise(Raised::ByTemplate, Failure::new(message)))
             }
-            "render" => arguments.required("string"),
+            "render" => rendered(context, &arguments.text("string")?),
             "write" => nothing(),
             "doc" => nothing(),
             other => plain_function(other, args),

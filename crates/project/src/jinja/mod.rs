@@ -48,7 +48,7 @@ pub use block::{Block, BlockKind, Parameter, scan};
 pub use column::Column;
 pub use host::{AdapterCall, Failure, Host, NoHost, RefCall};
 pub use library::{GLOBAL_PACKAGE, Macro, MacroLibrary};
-pub use relation::{Parts, Relation, RelationKind};
+pub use relation::{Parts, Relation, RelationKind, RowFilter};
 pub use render::{
     ConfigCall, NodeSource, Parsed, Rendered, Renderer, Settings, SourceCall, SourceMap, TestCall,
     VarCall,

@@ -40,6 +40,9 @@ impl Namespace {
     fn get(&self, name: &str) -> Option<Value> {
         match &self.kind {
             Kind::Package(package) => {
+                if let Some(json) = self.context.node.macros.get(&format!("{package}.{name}")) {
+                    return Some(Constant::value(json));
+                }
                 let library = &self.context.library;
                 let found = library.in_package(package, name).or_else(|| {
                     // `dbt.x` sees what the project puts in the place of a built-in macro only
@@ -111,6 +114,26 @@ impl Object for Namespace {
             return Ok(Missing::value());
         }
         Err(self.missing(method))
+    }
+}
+
+/// A macro whose value a unit test gives.
+#[derive(Debug)]
+pub(crate) struct Constant(Value);
+
+impl Constant {
+    pub(crate) fn value(json: &serde_json::Value) -> Value {
+        Value::from_object(Self(from_json(json)))
+    }
+}
+
+impl Object for Constant {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _state: &mut State<'_, '_>, _args: &[Value]) -> Result<Value, Error> {
+        Ok(self.0.clone())
     }
 }
 

@@ -42,6 +42,11 @@ pub(crate) fn run_text(
     context.count_output(Value::from(out)).map(|text| text.to_string())
 }
 
+/// A text that a template made, rendered where that template is: hooks are.
+pub(crate) fn rendered(context: &Arc<Context>, text: &str) -> Result<Value, Error> {
+    run_text(context, text, made_up(context), BTreeMap::new()).map(Value::from)
+}
+
 /// The value of an expression in a context.
 fn evaluated(context: &Arc<Context>, expression: &str) -> Result<Value, Error> {
     let slot = Arc::new(Mutex::new(Value::UNDEFINED));

@@ -109,6 +109,7 @@ impl RelationObject {
             kind: None,
             quote: Parts::ALL,
             include: Parts::ALL,
+            filter: None,
         };
         for name in ["database", "schema", "identifier"] {
             if let Some(value) = arguments.optional(name) {

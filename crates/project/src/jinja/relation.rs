@@ -1,5 +1,7 @@
 //! A relation: the name of a table or view, as templates see it.
 
+use chrono::NaiveDateTime;
+
 /// What stands behind a relation's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RelationKind {
@@ -71,6 +73,59 @@ pub struct Relation {
     pub quote: Parts,
     /// Which parts are written.
     pub include: Parts,
+    /// Which of its rows are read; all when none.
+    pub filter: Option<RowFilter>,
+}
+
+/// Which rows of a parent are read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RowFilter {
+    /// None: the columns alone are of interest.
+    Nothing,
+    /// Those whose event time lies between two moments, the second left out.
+    Between {
+        /// The column that says when a row happened; parents without one are read whole.
+        column: Option<String>,
+        /// From here.
+        start: Option<String>,
+        /// Up to here.
+        end: Option<String>,
+    },
+}
+
+impl RowFilter {
+    /// Rows between two moments.
+    pub fn between(start: NaiveDateTime, end: NaiveDateTime) -> Self {
+        let text = |at: NaiveDateTime| at.format("%Y-%m-%d %H:%M:%S+00:00").to_string();
+        Self::Between { column: None, start: Some(text(start)), end: Some(text(end)) }
+    }
+
+    /// The filter for a parent with this event time; none when it is read whole.
+    pub(crate) fn on(&self, event_time: Option<&str>) -> Option<Self> {
+        match self {
+            Self::Nothing => Some(Self::Nothing),
+            Self::Between { start, end, .. } => Some(Self::Between {
+                column: Some(event_time?.to_owned()),
+                start: start.clone(),
+                end: end.clone(),
+            }),
+        }
+    }
+
+    fn around(&self, table: &str, name: &str) -> String {
+        match self {
+            Self::Nothing => {
+                format!("(select * from {table} where false limit 0) _dbt_limit_subq_{name}")
+            }
+            Self::Between { column, start, end } => {
+                let column = column.as_deref().unwrap_or_default();
+                let from = start.iter().map(|at| format!("{column} >= '{at}'"));
+                let to = end.iter().map(|at| format!("{column} < '{at}'"));
+                let condition = from.chain(to).collect::<Vec<_>>().join(" and ");
+                format!("(select * from {table} where {condition}) _dbt_et_filter_subq_{name}")
+            }
+        }
+    }
 }
 
 impl Relation {
@@ -87,6 +142,7 @@ impl Relation {
             kind: None,
             quote: Parts::ALL,
             include: Parts::ALL,
+            filter: None,
         }
     }
 
@@ -99,6 +155,7 @@ impl Relation {
             kind: Some(RelationKind::Cte),
             quote: Parts { identifier: false, ..Parts::ALL },
             include: Parts::ALL,
+            filter: None,
         }
     }
 
@@ -130,7 +187,10 @@ impl Relation {
                 text.push_str(part);
             }
         }
-        text
+        match &self.filter {
+            Some(filter) => filter.around(&text, self.identifier.as_deref().unwrap_or_default()),
+            None => text,
+        }
     }
 }
 

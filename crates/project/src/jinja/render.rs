@@ -94,6 +94,8 @@ pub struct NodeSource {
     pub config: Map<String, Json>,
     /// Further names for the template.
     pub extra: Map<String, Json>,
+    /// Values that macros give instead of being called, by name or `package.name`.
+    pub macros: Map<String, Json>,
 }
 
 impl NodeSource {
@@ -111,6 +113,7 @@ impl NodeSource {
             model: Json::Null,
             config: Map::new(),
             extra: Map::new(),
+            macros: Map::new(),
         }
     }
 

@@ -211,12 +211,37 @@ impl Rewriter<'_, '_> {
     }
 
     fn macro_declaration(&mut self, node: &ast::Macro<'static>) -> ast::Macro<'static> {
-        ast::Macro {
-            name: node.name,
-            args: node.args.iter().map(|arg| self.target(arg)).collect(),
-            defaults: node.defaults.iter().map(|default| self.expr(default)).collect(),
-            body: self.body(&node.body),
+        let args: Vec<Expr<'static>> = node.args.iter().map(|arg| self.target(arg)).collect();
+        let mut defaults: Vec<Expr<'static>> = Vec::new();
+        let mut body = Vec::new();
+        let first = args.len().saturating_sub(node.defaults.len());
+        for (default, arg) in node.defaults.iter().zip(args.get(first..).unwrap_or_default()) {
+            let default = self.expr(default);
+            let Expr::Var(name) = arg else {
+                defaults.push(default);
+                continue;
+            };
+            if matches!(default, Expr::Const(_)) {
+                defaults.push(default);
+                continue;
+            }
+            // `macro m(a, b=a)`: the engine looks at defaults last to first and would not know `a`
+            // yet, so the body begins with them.
+            let span = name.span();
+            let unknown = ast::Var { id: "__absent" };
+            defaults.push(Expr::Var(spanned(unknown, span)));
+            let variable = || Expr::Var(spanned(ast::Var { id: name.id }, span));
+            let test = ast::Test { name: "undefined", expr: variable(), args: Vec::new() };
+            let set = ast::Set { target: variable(), expr: default };
+            let condition = ast::IfCond {
+                expr: Expr::Test(spanned(test, span)),
+                true_body: vec![Stmt::Set(spanned(set, span))],
+                false_body: Vec::new(),
+            };
+            body.push(Stmt::IfCond(spanned(condition, span)));
         }
+        body.extend(self.body(&node.body));
+        ast::Macro { name: node.name, args, defaults, body }
     }
 
     /// `{% call(a) f(x) %}body{% endcall %}` becomes `{{ f(x, caller=<body>(names it uses)) }}`.

@@ -23,7 +23,14 @@
     {{ from_date_or_timestamp }} + ((interval '1 {{ datepart }}') * ({{ interval }}))
 {%- endmacro %}
 {% macro duckdb__dateadd(datepart, interval, from_date_or_timestamp) -%}
-    ({{ from_date_or_timestamp }} + cast({{ interval }} as bigint) * interval 1 {{ datepart }})
+  {%- set part = datepart | lower -%}
+  {%- set count = 'cast(' ~ interval ~ ' as bigint)' -%}
+  {%- if part == 'quarter' -%}
+    {%- set part, count = 'month', '(' ~ count ~ ' * 3)' -%}
+  {%- elif part == 'week' -%}
+    {%- set part, count = 'day', '(' ~ count ~ ' * 7)' -%}
+  {%- endif -%}
+    ({{ from_date_or_timestamp }} + {{ count }} * interval 1 {{ part }})
 {%- endmacro %}
 
 {% macro datediff(first_date, second_date, datepart) -%}
@@ -37,7 +44,18 @@
     )
 {%- endmacro %}
 {% macro duckdb__datediff(first_date, second_date, datepart) -%}
+  {%- if datepart == 'week' -%}
+    {#- Weeks that end between the two, by the days they begin on: Sundays count. -#}
+    {%- set first = '(' ~ first_date ~ ')::timestamp' -%}
+    {%- set second = '(' ~ second_date ~ ')::timestamp' -%}
+    ({{ datediff(first_date, second_date, 'day') }} // 7 + case
+        when date_part('dow', {{ first }}) <= date_part('dow', {{ second }})
+            then case when {{ first }} <= {{ second }} then 0 else -1 end
+        else case when {{ first }} <= {{ second }} then 1 else 0 end
+    end)
+  {%- else -%}
     (date_diff('{{ datepart }}', {{ first_date }}::timestamp, {{ second_date }}::timestamp ))
+  {%- endif -%}
 {%- endmacro %}
 {% macro postgres__datediff(first_date, second_date, datepart) -%}
   {%- set first = '(' ~ first_date ~ ')' -%}
@@ -199,3 +217,19 @@
 
     select * from filtered
 {% endmacro %}
+
+{% macro duckdb__last_day(date, datepart) -%}
+    {{ dbt.default_last_day(date, datepart) }}
+{%- endmacro %}
+
+{% macro current_timestamp_backcompat() -%}
+    current_timestamp::timestamp
+{%- endmacro %}
+
+{% macro current_timestamp_in_utc_backcompat() -%}
+    {{ current_timestamp_backcompat() }}
+{%- endmacro %}
+
+{% macro snapshot_string_as_time(timestamp) -%}
+    '{{ timestamp }}'::timestamp
+{%- endmacro %}

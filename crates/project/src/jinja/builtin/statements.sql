@@ -68,25 +68,6 @@
   {{ return(adapter.get_columns_in_relation(relation)) }}
 {%- endmacro %}
 
-{% macro create_schema(relation) -%}
-  {% do adapter.create_schema(relation) %}
-{%- endmacro %}
-
-{% macro drop_relation_if_exists(relation) -%}
-  {%- if relation is not none -%}
-    {% do adapter.drop_relation(relation) %}
-  {%- endif -%}
-{%- endmacro %}
-
-{% macro drop_relation(relation) -%}
-  {% do adapter.drop_relation(relation) %}
-{%- endmacro %}
-
-{% macro make_temp_relation(base_relation, suffix='__dbt_tmp') %}
-  {{ return(base_relation.incorporate(
-    path={'identifier': base_relation.identifier ~ suffix}, type='table')) }}
-{% endmacro %}
-
 {% macro get_where_subquery(relation) -%}
   {% do return(adapter.dispatch('get_where_subquery', 'dbt')(relation)) %}
 {%- endmacro %}
@@ -140,8 +121,11 @@
 {%- endmacro %}
 
 {% macro run_hooks(hooks, inside_transaction=true) %}
-  {% for hook in hooks %}
-    {% call statement(auto_begin=inside_transaction) %}{{ hook.get('sql') }}{% endcall %}
+  {% for hook in hooks if hook.transaction == inside_transaction %}
+    {% set body = render(hook.sql) | trim %}
+    {% if body %}
+      {% call statement(auto_begin=inside_transaction) %}{{ body }}{% endcall %}
+    {% endif %}
   {% endfor %}
 {% endmacro %}
 

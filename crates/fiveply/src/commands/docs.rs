@@ -1,0 +1,128 @@
+//! `fiveply docs generate`: manifest and catalog, for tools that show them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use base::RunId;
+use project::NodeKind;
+use serde_json::{Map, Value, json};
+use transformation::{BuildOptions, Workshop};
+
+use crate::arguments::{Common, DocsArguments, SelectionArguments};
+use crate::artifacts::Artifacts;
+use crate::commands::selected;
+use crate::console::{Console, seconds};
+use crate::failure::Failure;
+use crate::invocation;
+use crate::workplace::{self, Workplace};
+
+/// The schema that dbt publishes for it.
+const CATALOG: &str = "https://schemas.getdbt.com/dbt/catalog/v1.json";
+
+pub(crate) async fn run(
+    common: &Common,
+    arguments: &DocsArguments,
+    console: &Console,
+) -> Result<ExitCode, Failure> {
+    let started = Instant::now();
+    let opened = workplace::open_project(common, &[], console)?;
+    let place = Workplace::open(opened, None).await?;
+    let run = RunId::generate(place.clocks.machine.as_ref(), place.ledger.randomness().as_ref());
+    let invocation = invocation::plain("generate", common, &place, console);
+    let workshop = Workshop::new(place.tools(), run.clone(), BuildOptions::default());
+    let workshop = workshop.called(invocation.clone());
+    let graph = &place.project.graph;
+    let mut problems = Vec::new();
+    if !arguments.no_compile {
+        for id in selected(&place.project, &SelectionArguments::default())? {
+            let has_sql = graph.node(&id).is_some_and(|node| {
+                matches!(node.kind, NodeKind::Model | NodeKind::Snapshot | NodeKind::Test)
+                    && node.declaration.is_none()
+            });
+            if has_sql && let Err(error) = workshop.compile_node(&id, false).await {
+                problems.push(format!("{id}: {error}"));
+            }
+        }
+    }
+    let (mut nodes, mut sources) = (Map::new(), Map::new());
+    if !arguments.empty_catalog {
+        for (id, shape) in catalog(&place, &workshop).await? {
+            let sources_too = id.starts_with("source.");
+            if sources_too { &mut sources } else { &mut nodes }.insert(id, shape);
+        }
+    }
+    let folder = common.target_path.clone().unwrap_or_else(|| PathBuf::from("target"));
+    let artifacts = Artifacts {
+        project: &place.project,
+        folder: place.root.join(folder),
+        which: "generate",
+        invocation: run.as_str().to_owned(),
+        arguments: invocation.arguments,
+        compiled: workshop.compiled(),
+        finished: place.clocks.machine.now(),
+        elapsed: Duration::ZERO,
+        no_ops: Vec::new(),
+    };
+    artifacts.write_manifest()?;
+    let count = nodes.len() + sources.len();
+    let whole = json!({
+        "metadata": artifacts.metadata(CATALOG),
+        "nodes": nodes,
+        "sources": sources,
+        "errors": null,
+    });
+    artifacts.write_file("catalog.json", &whole)?;
+    for problem in &problems {
+        console.complain(&format!("warning: {problem}"));
+    }
+    console.say(&format!("catalog of {count} tables; {}", seconds(started.elapsed())));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn catalog(
+    place: &Workplace,
+    workshop: &Workshop,
+) -> Result<BTreeMap<String, Value>, Failure> {
+    let mut found = BTreeMap::new();
+    for table in workshop.described().await? {
+        let Some(node) = place.project.graph.node(&table.node) else { continue };
+        let Some(relation) = &node.relation else { continue };
+        let columns: Map<String, Value> = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, (name, kind))| {
+                let described = node.columns.iter().find(|column| column.name == *name);
+                let comment = described.map(|column| column.description.clone());
+                let column =
+                    json!({"type": kind, "index": at + 1, "name": name, "comment": comment});
+                (name.clone(), column)
+            })
+            .collect();
+        let shape = json!({
+            "metadata": {
+                "type": if table.is_view { "VIEW" } else { "BASE TABLE" },
+                "schema": relation.schema,
+                "name": relation.identifier,
+                "database": relation.database,
+                "comment": null,
+                "owner": null,
+            },
+            "columns": columns,
+            "stats": {
+                "has_stats": {
+                    "id": "has_stats",
+                    "label": "Has Stats?",
+                    "value": false,
+                    "include": false,
+                    "description": "Indicates whether there are statistics for this table",
+                },
+            },
+            "unique_id": node.id,
+        });
+        found.insert(node.id.as_str().to_owned(), shape);
+    }
+    Ok(found)
+}

@@ -1,0 +1,1 @@
+select amount_cents, order_id, status from {{ ref('stg_orders') }}

@@ -1,0 +1,1 @@
+select {{ helpers.greet("'world'") }} as text
