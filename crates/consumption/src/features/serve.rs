@@ -293,14 +293,41 @@ impl OnlineStore {
 }
 
 fn stored(row: &ledger::OnlineRow) -> Stored {
-    let values: Vec<Value> = serde_json::from_str(&row.values).unwrap_or_default();
     let event = DateTime::from_timestamp_micros(row.event_us).unwrap_or_default();
     let event = event.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     Stored {
         event_us: row.event_us,
         event: format!("\"{event}\"").into(),
-        values: values.iter().map(|value| value.to_string().into()).collect(),
+        values: elements(&row.values),
     }
+}
+
+/// The elements of a JSON list as they are written: a number that is parsed and written again may
+/// come out with another last digit.
+fn elements(list: &str) -> Vec<Box<str>> {
+    let inside = list.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let inside = inside.unwrap_or_default();
+    let mut found = Vec::new();
+    let (mut start, mut depth, mut quoted, mut escaped) = (0, 0_u32, false, false);
+    for (place, letter) in inside.char_indices() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                found.push(inside[start..place].trim().into());
+                start = place + 1;
+            }
+            _ => {}
+        }
+    }
+    if !inside.is_empty() {
+        found.push(inside[start..].trim().into());
+    }
+    found
 }
 
 /// The earliest moment that a view's ttl lets count.
@@ -435,5 +462,19 @@ impl Writer {
         let names = serde_json::to_string(&self.names).unwrap_or_default();
         let results = self.results;
         format!("{{\"metadata\":{{\"feature_names\":{names}}},\"results\":[{results}]}}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::elements;
+
+    #[test]
+    fn elements_stay_as_they_are_written() {
+        let list = r#"[0.9104816743927341,"a,\"]b",null,[1,{"x":2}],true]"#;
+        let expected = ["0.9104816743927341", r#""a,\"]b""#, "null", r#"[1,{"x":2}]"#, "true"];
+        let found: Vec<String> = elements(list).iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected);
+        assert!(elements("[]").is_empty());
     }
 }
