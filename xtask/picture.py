@@ -1,6 +1,6 @@
 """Makes docs/demo.svg from what `fiveply demo` prints on a terminal.
 
-    script -qec "fiveply demo" screen.txt
+    script -qec "fiveply demo --no-serve" screen.txt
     python3 xtask/picture.py < screen.txt > docs/demo.svg
 
 Words after the script's name are those that `fiveply demo` was given.

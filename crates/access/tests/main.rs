@@ -67,7 +67,8 @@ async fn a_password_lets_in_its_user_alone_and_is_never_kept() {
 
 #[tokio::test]
 async fn names_and_passwords_that_clients_would_misread_are_refused() {
-    let access = house().await.access;
+    let house = house().await;
+    let access = &house.access;
     for name in ["", "a b", "-x", "ana+token", "local", "é", &"x".repeat(65)] {
         let refused = access.add_user(user(name, &[Role::See])).await.unwrap_err();
         assert!(matches!(refused, AccessError::Name { .. }), "{name}: {refused}");
@@ -151,7 +152,8 @@ async fn a_session_ends_by_time_by_log_out_and_by_a_new_password() {
 
 #[tokio::test]
 async fn the_last_administrator_stays_as_long_as_there_are_others() {
-    let access = house().await.access;
+    let house = house().await;
+    let access = &house.access;
     access.add_user(user("ana", &[Role::Administer])).await.unwrap();
     access.add_user(user("bob", &[Role::See])).await.unwrap();
     let refused = access.remove_user("ana").await.unwrap_err();

@@ -27,6 +27,7 @@ files! {
     "ingest/crm.yml",
     "ingest/nps.yml",
     "ingest/support.yml",
+    "jobs/hourly.yml",
     "jobs/promises.yml",
     "models/groups.yml",
     "models/intermediate/int_signups_deduplicated.sql",

@@ -94,7 +94,7 @@ pub(crate) enum Output {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a synthetic company, load it, build and test its models
+    /// Make a synthetic company, load it, build and test its models, serve them
     Demo(DemoArguments),
     /// Load streams of the sources in ingest/
     Load(LoadArguments),
@@ -160,6 +160,10 @@ pub(crate) enum Command {
         command: UserCommand,
     },
     /// Run the schedule and serve web UI, API and SQL
+    #[command(after_help = "Examples:
+  fiveply up                        schedule, web UI, API and SQL of this project
+  fiveply up --port 8080 --no-schedule
+  fiveply user add ana --role administer && fiveply up --host 0.0.0.0")]
     Up(UpArguments),
     /// Say why a number is what it is on a day: what is real, what is missing, whose it is
     Diagnose(DiagnoseArguments),
@@ -362,6 +366,7 @@ pub(crate) enum QueryFormat {
 #[command(after_help = "Examples:
   fiveply demo
   fiveply demo --scale 0.1 --seed 7 --dir /tmp/company
+  fiveply demo --no-serve                end when all is built and tested
   fiveply demo --generate && cd fiveply-demo && fiveply load && fiveply build
   fiveply demo --until 2026-05-22T14:00:00Z   play up to a moment; a later call goes on")]
 pub(crate) struct DemoArguments {
@@ -383,6 +388,12 @@ pub(crate) struct DemoArguments {
     /// Plant an incident: w1, w5, w6
     #[arg(long, value_name = "NAME")]
     pub(crate) incident: Vec<String>,
+    /// End when all is built and tested, instead of serving it
+    #[arg(long)]
+    pub(crate) no_serve: bool,
+    /// How it is served.
+    #[command(flatten)]
+    pub(crate) serve: UpArguments,
 }
 
 /// The usual port of web UI and API.
@@ -390,10 +401,6 @@ pub(crate) const DEFAULT_PORT: u16 = 7070;
 
 /// Options of `up`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:
-  fiveply up                        schedule, web UI, API and SQL of this project
-  fiveply up --port 8080 --no-schedule
-  fiveply user add ana --role administer && fiveply up --host 0.0.0.0")]
 pub(crate) struct UpArguments {
     /// Port of web UI and API; 0 takes a free one [default: 7070, or a free one]
     #[arg(long, value_name = "PORT")]

@@ -62,7 +62,7 @@ jobs:
     catch_up: all
     retries: {times: 5, back_off: 100ms}
   - name: total
-    schedule: {cron: "2/5 * * * * *"}
+    schedule: {cron: "2-59/5 * * * * *"}
     select: [+total]
     exclude: ["resource_type:stream"]
     concurrency: queue
@@ -312,7 +312,7 @@ impl Book {
     /// each of its nodes succeeded exactly once.
     fn every_due_step_ran_once(&self) -> Figures {
         let firings = self.scheduled();
-        for (job, cron) in [("everything", "*/5 * * * * *"), ("total", "2/5 * * * * *")] {
+        for (job, cron) in [("everything", "*/5 * * * * *"), ("total", "2-59/5 * * * * *")] {
             let times: BTreeSet<DateTime<Utc>> =
                 firings.iter().filter(|one| one.job == job).map(|one| one.logical_time).collect();
             let (first, last) = (times.first().unwrap(), times.last().unwrap());

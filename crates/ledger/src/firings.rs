@@ -342,7 +342,7 @@ impl Ledger {
             | FiringStatus::Skipped
             | FiringStatus::Missed => return Ok(FiringClaim::Gone),
         }
-        if !parallel && write.runs_another(&record).await? {
+        if !parallel && write.another_goes_first(&record, now).await? {
             return Ok(FiringClaim::Busy);
         }
         record.token += 1;
@@ -355,6 +355,21 @@ impl Ledger {
             tracing::info!(job, time = %record.logical_time, "firing taken over");
         }
         Ok(FiringClaim::Granted(Box::new(record)))
+    }
+
+    /// Whether a firing may be asked for now: nobody holds it, and it does not wait.
+    pub fn is_free(&self, firing: &FiringRecord) -> bool {
+        let now = self.clocks().machine.now();
+        match firing.status {
+            FiringStatus::Due => true,
+            FiringStatus::Waiting => firing.not_before.is_none_or(|time| time <= now),
+            FiringStatus::Running => !firing.held(now, self.process()),
+            FiringStatus::Succeeded
+            | FiringStatus::Failed
+            | FiringStatus::Cancelled
+            | FiringStatus::Skipped
+            | FiringStatus::Missed => false,
+        }
     }
 
     /// Keeps a firing for another [`LEASE_SECONDS`]. False when somebody else took it over.
@@ -436,18 +451,29 @@ impl Write<'_> {
         self.execute(statement).await.map(drop)
     }
 
-    /// Whether another firing of the job is running, or waits to be taken over.
-    async fn runs_another(&mut self, firing: &FiringRecord) -> Result<bool, LedgerError> {
-        let statement = sql(concat!(
-            "SELECT count(*) AS others FROM firings WHERE environment = ? AND job = ? ",
-            "AND logical_time <> ? AND status = 'running'"
+    /// Whether another firing of the job is at work, or an earlier one is not over yet.
+    async fn another_goes_first(
+        &mut self,
+        firing: &FiringRecord,
+        now: DateTime<Utc>,
+    ) -> Result<bool, LedgerError> {
+        let statement = sql(with_run!(
+            "WHERE environment = ? AND job = ? AND logical_time <> ? \
+             AND status IN ('running', 'waiting')"
         ));
         let statement = statement
             .bind(firing.environment.as_str().to_owned())
             .bind(firing.job.clone())
             .bind(moment(firing.logical_time));
-        let row = self.row(statement).await?;
-        Ok(row.map(|record| record.number("others")).transpose()?.unwrap_or(0) > 0)
+        for record in self.rows(statement).await? {
+            let other = read_firing(&record)?;
+            let earlier = other.logical_time < firing.logical_time;
+            let held = other.held(now, self.ledger.process());
+            if earlier || (other.status == FiringStatus::Running && held) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn hold_firing(

@@ -74,6 +74,15 @@ impl Write<'_> {
         row.map(|row| row.map(Record)).map_err(|e| self.ledger.fault(e))
     }
 
+    pub(crate) async fn rows(
+        &mut self,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Record>, LedgerError> {
+        let rows = statement.fetch_all(&mut *self.transaction).await;
+        let rows = rows.map_err(|e| self.ledger.fault(e))?;
+        Ok(rows.into_iter().map(Record).collect())
+    }
+
     pub(crate) async fn commit(self) -> Result<(), LedgerError> {
         let ledger = self.ledger;
         self.transaction.commit().await.map_err(|e| ledger.fault(e))

@@ -247,6 +247,7 @@ mod tests {
                 .collect(),
             selected: selected.iter().map(id).collect(),
             audit: true,
+            ..GraphView::default()
         }
     }
 

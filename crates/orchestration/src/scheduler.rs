@@ -1,7 +1,7 @@
 //! The scheduler: looks at the calendar of each job by the business clock, makes firings due in
 //! the ledger, claims them and has them carried out. Any number of schedulers may share a ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,9 +144,19 @@ impl Scheduler {
         }
         let by_name: BTreeMap<&str, &Job> =
             jobs.iter().map(|job| (job.name.as_str(), job)).collect();
+        let mut busy: BTreeSet<String> = BTreeSet::new();
         for firing in self.ledger.open_firings(&self.environment).await? {
+            // Asking takes the ledger's write lock; what cannot be granted is not asked for.
+            let waits_for_turn = busy.contains(&firing.job);
+            busy.insert(firing.job.clone());
+            if !self.ledger.is_free(&firing) {
+                continue;
+            }
             // A job that is gone from the project keeps what is due until it comes back.
             let Some(job) = by_name.get(firing.job.as_str()) else { continue };
+            if waits_for_turn && job.concurrency == Concurrency::Queue {
+                continue;
+            }
             if let Some(claimed) = self.claim(job, &firing).await? {
                 let (scheduler, job, stops) = (Arc::clone(self), (*job).clone(), stops.clone());
                 running.spawn(async move { scheduler.carry(job, claimed, stops).await });

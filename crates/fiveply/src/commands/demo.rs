@@ -1,8 +1,9 @@
 //! `fiveply demo`: plays a synthetic company into a folder, loads it, builds and tests its models,
-//! and ends with one screen.
+//! and ends by serving it.
 
 mod rejected;
 mod screen;
+mod serving;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -87,7 +88,11 @@ pub(crate) async fn run(
         }
         place.ledger.close().await;
     }
-    screen::show(&options, &played, console)
+    let code = screen::show(&options, &played, console)?;
+    if arguments.no_serve {
+        return Ok(code);
+    }
+    serving::serve(&common, &arguments.serve, console).await
 }
 
 fn options(arguments: &DemoArguments) -> Result<DemoOptions, Failure> {

@@ -167,12 +167,18 @@ impl Up {
         let http = doors.http;
         let closing = stops.halt.clone();
         let http = server::serve(platform, http, HttpOptions::default(), closing);
-        let http = tokio::spawn(http);
+        let mut http = tokio::spawn(http);
         tasks.close();
         let broken = tokio::select! {
             () = signals::terminated() => None,
-            ended = http => Some(ended),
+            ended = &mut http => Some(ended),
         };
+        if broken.is_none() {
+            let http_ends = async move {
+                let _ = http.await;
+            };
+            tasks.spawn(http_ends);
+        }
         console.complain("stopping: running steps finish, what has not begun is handed back");
         stops.halt.cancel();
         let impatient = signals::end_at_next_signal(&console, "the next `fiveply up` goes on");

@@ -25,7 +25,8 @@ impl Company {
 
     /// `fiveply demo` in the folder, however it ends.
     pub(crate) fn demo(&self, more: &[&str]) -> Finished {
-        let mut arguments = vec!["demo", "--dir", ".", "--seed", &self.seed, "--scale", self.scale];
+        let mut arguments = vec!["demo", "--no-serve", "--dir", "."];
+        arguments.extend(["--seed", &self.seed, "--scale", self.scale]);
         arguments.extend(more);
         self.fiveply.run(&arguments).unwrap()
     }
