@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use orchestration::Stops;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::console::Console;
 
@@ -54,17 +55,39 @@ pub(crate) async fn end_at_next_signal(console: &Console, afterwards: &str) {
 
 /// Waits for Ctrl-C or SIGTERM.
 pub(crate) async fn terminated() {
-    let interrupt = tokio::signal::ctrl_c();
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+    Signals::listen().next().await;
+}
+
+/// Ctrl-C and SIGTERM from the moment on at which this was made: none is missed in between.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub(crate) fn listen() -> Self {
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
         }
-    };
-    tokio::select! {
-        _ = interrupt => {}
-        () = terminate => {}
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            () = received(&mut self.interrupt) => {}
+            () = received(&mut self.terminate) => {}
+        }
+    }
+}
+
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }

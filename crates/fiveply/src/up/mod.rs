@@ -21,7 +21,7 @@ use crate::arguments::{Common, UpArguments};
 use crate::commands::load::Vendors;
 use crate::console::{Console, Ink};
 use crate::failure::Failure;
-use crate::signals;
+use crate::signals::{Signals, end_at_next_signal};
 use crate::workplace::{self, OwnClock, Workplace};
 use doors::Doors;
 pub(crate) use runner::{Counter, Runner};
@@ -59,6 +59,8 @@ pub(crate) struct Up {
     runner: Arc<Runner>,
     stops: Stops,
     schedules: bool,
+    /// Listened to before anybody is told that the doors are open.
+    signals: Signals,
 }
 
 impl Up {
@@ -105,6 +107,7 @@ impl Up {
             runner,
             stops,
             schedules: !arguments.no_schedule,
+            signals: Signals::listen(),
         })
     }
 
@@ -146,8 +149,18 @@ impl Up {
     /// # Errors
     /// When a door breaks.
     pub(crate) async fn serve(self) -> Result<ExitCode, Failure> {
-        let Self { place, common, vendors, console, doors, platform, runner, stops, schedules } =
-            self;
+        let Self {
+            place,
+            common,
+            vendors,
+            console,
+            doors,
+            platform,
+            runner,
+            stops,
+            schedules,
+            mut signals,
+        } = self;
         let tasks = TaskTracker::new();
         let carrier: Arc<dyn JobCarrier> = Arc::clone(&runner) as _;
         let (ledger, environment) = (place.ledger.clone(), place.environment.clone());
@@ -170,7 +183,7 @@ impl Up {
         let mut http = tokio::spawn(http);
         tasks.close();
         let broken = tokio::select! {
-            () = signals::terminated() => None,
+            () = signals.next() => None,
             ended = &mut http => Some(ended),
         };
         if broken.is_none() {
@@ -181,7 +194,7 @@ impl Up {
         }
         console.complain("stopping: running steps finish, what has not begun is handed back");
         stops.halt.cancel();
-        let impatient = signals::end_at_next_signal(&console, "the next `fiveply up` goes on");
+        let impatient = end_at_next_signal(&console, "the next `fiveply up` goes on");
         tokio::select! {
             () = impatient => {}
             () = come_to_an_end(&tasks, &runner, &stops, &console) => {}

@@ -76,12 +76,10 @@ async fn administrator(access: &Access) -> Result<Option<Secret<String>>, Failur
 }
 
 fn things_to_try(url: &str, root: &str) -> Vec<String> {
-    let short = |path: &str| format!("  {url}{path}");
+    let here = |command: &str| format!("  cd {root} && fiveply {command}");
     vec![
-        format!("{}   what is fresh, late or broken, and whose", short("/")),
-        format!(
-            "  cd {root} && fiveply query \"select * from main.signups_daily order by 1 desc\""
-        ),
-        format!("  cd {root} && fiveply job run hourly   load, build and test everything again"),
+        format!("  {url}/   what is fresh, late or broken, and whose"),
+        here("diagnose signups_daily --on 2026-05-22   why is the number what it is?"),
+        here("job run hourly   load, build and test everything again"),
     ]
 }
