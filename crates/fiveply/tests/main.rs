@@ -5,6 +5,7 @@ mod accounts;
 mod activation;
 mod bad_input;
 mod behaviour;
+mod browser;
 mod conformance;
 mod diagnose;
 mod docs;

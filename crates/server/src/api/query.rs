@@ -8,7 +8,7 @@ use access::{Identity, Permission};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use compute::{Catalog, SessionOptions};
+use compute::{Catalog, QueryError, SessionOptions};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -127,6 +127,14 @@ async fn cancel(
     }
 }
 
+/// A mistake in the question is mended in the question, not in a file.
+fn mistaken(mut error: QueryError) -> QueryError {
+    if error.kind == base::ErrorKind::Project && error.help.is_none() {
+        error.help = Some("Change the query and run it again.".to_owned());
+    }
+    error
+}
+
 /// Answers from the environment's tables as they are published at this moment.
 pub(super) async fn answer(platform: &Platform, asked: &Asked) -> Result<RowsAnswer, ServerError> {
     let began = platform.clocks.machine.now();
@@ -143,7 +151,7 @@ pub(super) async fn answer(platform: &Platform, asked: &Asked) -> Result<RowsAns
     };
     let session = platform.engine.session(catalog, options);
     let prepared = tokio::select! {
-        prepared = session.prepare(&asked.sql) => prepared?,
+        prepared = session.prepare(&asked.sql) => prepared.map_err(mistaken)?,
         () = cancel.cancelled() => {
             let message = "the query was cancelled";
             return Err(ServerError::refused(base::ErrorKind::Cancelled, message));
