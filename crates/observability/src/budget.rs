@@ -33,7 +33,7 @@ pub async fn promises(tools: &Tools) -> Result<Vec<PromiseState>, ObservabilityE
     let mut states = Vec::new();
     for promise in &all {
         let Some(node) = promise.node(graph) else { continue };
-        states.push(state(tools, promise, &node).await?);
+        states.push(Box::pin(state(tools, promise, &node)).await?);
     }
     Ok(states)
 }

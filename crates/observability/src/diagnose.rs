@@ -128,7 +128,8 @@ pub async fn diagnose(
     question: &Question,
     day: NaiveDate,
 ) -> Result<Diagnosis, ObservabilityError> {
-    let mut scene = Scene::open(tools, std::slice::from_ref(&question.node)).await?;
+    let opening = Scene::open(tools, std::slice::from_ref(&question.node));
+    let mut scene = Box::pin(opening).await?;
     if scene.schema(&question.node).is_none() {
         return Err(ObservabilityError::NotBuilt {
             name: question.name.clone(),
@@ -146,13 +147,13 @@ pub async fn diagnose(
     let mut case = Case::new(scene, day, times);
     for id in case.scene.nodes.clone() {
         count_hop(&mut case, &id).await;
-        let looked = crate::stream_hop::look(&mut case, &id).await;
+        let looked = Box::pin(crate::stream_hop::look(&mut case, &id)).await;
         case.scene.or_limit(&format!("{id}"), looked);
-        let looked = crate::model_hop::look(&mut case, &id).await;
+        let looked = Box::pin(crate::model_hop::look(&mut case, &id)).await;
         case.scene.or_limit(&format!("{id}"), looked);
     }
     gather(&mut case);
-    let number = number(&mut case, question, measure.as_deref()).await;
+    let number = Box::pin(number(&mut case, question, measure.as_deref())).await;
     let hops = hops(&case).await?;
     Ok(verdict::pronounce(case, question, measure, number, hops))
 }
@@ -317,8 +318,8 @@ async fn hops(case: &Case) -> Result<Vec<Hop>, ObservabilityError> {
             },
             other => other.word().to_owned(),
         };
-        let open = case.findings.iter().filter(|one| one.mended.is_none());
-        let broken = open.into_iter().any(|finding| finding.node == *id);
+        let mut open = case.findings.iter().filter(|one| one.mended.is_none());
+        let broken = open.any(|finding| finding.node == *id);
         hops.push(Hop {
             node: id.clone(),
             kind,

@@ -146,8 +146,8 @@ async fn tell(
             finding.at = Some(attempt.business_started);
         }
         let before = run.as_ref().and_then(|attempt| {
-            let earlier = versions.iter().rev();
-            earlier.into_iter().find(|one| one.run.as_ref() < Some(&attempt.attempt.run))
+            let mut earlier = versions.iter().rev();
+            earlier.find(|one| one.run.as_ref() < Some(&attempt.attempt.run))
         });
         let watermark = match before {
             Some(before) => newest(case, id, &time, &before.metadata_location).await?,

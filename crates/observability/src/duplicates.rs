@@ -190,8 +190,9 @@ fn heal_source(
 }
 
 fn mend(case: &Case, id: &NodeId, told_by: Option<&str>, keys: &[String]) -> Mend {
-    let reader = case.scene.graph().children(id).iter().filter_map(|child| case.scene.node(child));
-    let model = reader.into_iter().find(|node| node.kind == project::NodeKind::Model);
+    let children = case.scene.graph().children(id).iter();
+    let mut readers = children.filter_map(|child| case.scene.node(child));
+    let model = readers.find(|node| node.kind == project::NodeKind::Model);
     let what = "the owner of the source is asked to stop it; until then the first model keeps one \
                 row of each, and what was held back is built"
         .to_owned();

@@ -4,7 +4,6 @@ use base::ErrorKind;
 use compute::QueryError;
 use ledger::LedgerError;
 use storage::StorageError;
-use transformation::TransformationError;
 
 /// A question that was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +43,6 @@ pub enum ObservabilityError {
     /// The lake refused.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// A model could not be compiled.
-    #[error(transparent)]
-    Transformation(#[from] TransformationError),
     /// Our bug.
     #[error("{0}")]
     Internal(String),
@@ -62,7 +58,6 @@ impl ObservabilityError {
             Self::Query(error) => error.kind(),
             Self::Ledger(error) => error.kind(),
             Self::Storage(error) => error.kind(),
-            Self::Transformation(error) => error.kind(),
             Self::Internal(_) => ErrorKind::Internal,
         }
     }
@@ -79,7 +74,7 @@ impl ObservabilityError {
             }
             Self::Query(error) => error.help.clone(),
             Self::Ledger(error) => error.help(),
-            Self::Storage(_) | Self::Transformation(_) | Self::Internal(_) => None,
+            Self::Storage(_) | Self::Internal(_) => None,
         }
     }
 }

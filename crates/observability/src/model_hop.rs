@@ -54,7 +54,9 @@ pub(crate) async fn look(case: &mut Case, id: &NodeId) -> Result<(), Observabili
         match stop {
             Some(stop) => held(case, id, &stop, missing).await?,
             None if behind => stale(case, id, &versions, missing),
-            None if incremental => dropped::explain(case, id, &versions, missing).await?,
+            None if incremental => {
+                Box::pin(dropped::explain(case, id, &versions, missing)).await?;
+            }
             None => case.scene.limits.push(format!(
                 "{id} holds {missing} rows fewer than its code makes of the same inputs: it \
                  depends on more than its inputs, such as the date"
@@ -70,7 +72,7 @@ pub(crate) async fn look(case: &mut Case, id: &NodeId) -> Result<(), Observabili
         case.notes.insert(id.clone(), format!("{more} rows that its inputs no longer have"));
     }
     if incremental && !behind {
-        dropped::look_for_mended(case, id, &versions).await?;
+        Box::pin(dropped::look_for_mended(case, id, &versions)).await?;
     }
     through(case, id).await
 }

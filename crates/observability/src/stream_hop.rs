@@ -28,7 +28,7 @@ pub(crate) async fn look(case: &mut Case, id: &NodeId) -> Result<(), Observabili
         .scene
         .schema(id)
         .is_some_and(|schema| schema.column_with_name(LOADED_COLUMN).is_some());
-    drift::look(case, id).await?;
+    Box::pin(drift::look(case, id)).await?;
     let attempts = {
         let tools = &case.scene.tools;
         tools.ledger.node_attempts(&tools.environment, id, HISTORY_MAX).await?
@@ -37,7 +37,7 @@ pub(crate) async fn look(case: &mut Case, id: &NodeId) -> Result<(), Observabili
     if let Some(time) = case.times.get(id).cloned().filter(|_| loaded) {
         accounts(case, id, &time).await?;
         rejects(case, id, &time).await?;
-        duplicates::look(case, id, &time).await?;
+        Box::pin(duplicates::look(case, id, &time)).await?;
         silence(case, id, &time, &attempts, failed.as_ref()).await?;
         let counts = case.actual.get(id).cloned().unwrap_or_default();
         shift::at_source(case, id, &counts);

@@ -24,7 +24,7 @@ pub(crate) fn pronounce(
     if let Some(number) = &mut number {
         number.complete += never_came(&case, question, number);
     }
-    let shares = number.as_ref().map(|number| shares(number, &case.findings)).unwrap_or_default();
+    let shares = number.as_ref().map(|one| shares(one, &case.findings)).unwrap_or_default();
     let verdict = verdict(&case, number.as_ref());
     in_order(&mut case);
     let asked =
@@ -157,7 +157,7 @@ fn headline(
         _ => asked.name.clone(),
     };
     let day = asked.day;
-    let level = number.map(|number| level(number)).unwrap_or_default();
+    let level = number.map(level).unwrap_or_default();
     match verdict {
         Verdict::NothingWrong => format!("nothing is wrong: {what} on {day}{level}"),
         Verdict::RealChange => {
@@ -257,7 +257,12 @@ fn promise(case: &Case, question: &Question) -> Option<String> {
         | FindingKind::IncrementDropped
         | FindingKind::LoadFailed
         | FindingKind::SourceSilent => {
-            format!("- {{on: {name}, promise: newest row at most 30 minutes old}}")
+            let loaded = finding
+                .timeline
+                .iter()
+                .find_map(|moment| moment.what.strip_prefix("load of ")?.split(' ').next());
+            let on = loaded.unwrap_or_else(|| short(&finding.node));
+            format!("- {{on: {on}, promise: newest row at most 30 minutes old}}")
         }
         FindingKind::DuplicatesDelivered
         | FindingKind::RowsLostInModel

@@ -74,20 +74,20 @@ impl Watcher {
         let mut watched = Watched::default();
         let mut found = Found::new();
         let mut unseen = BTreeSet::new();
-        self.failures(&mut found).await?;
+        Box::pin(self.failures(&mut found)).await?;
         if self.something_new().await? {
-            self.tables(&mut found).await?;
+            Box::pin(self.tables(&mut found)).await?;
         } else {
             unseen.extend([IncidentKind::RowsAstray, IncidentKind::VolumeUnusual]);
         }
-        self.promises(&mut found).await?;
+        Box::pin(self.promises(&mut found)).await?;
         for new in found.values() {
             let (incident, is_new) = self.tools.ledger.open_incident(new).await?;
             if is_new {
                 watched.opened.push(incident.id);
             }
         }
-        self.close(&found, &unseen, &mut watched).await?;
+        Box::pin(self.close(&found, &unseen, &mut watched)).await?;
         self.send(&mut watched).await?;
         Ok(watched)
     }
