@@ -6,8 +6,10 @@
 pub mod activation;
 mod cells;
 mod context;
+pub mod dashboards;
 mod error;
 pub mod features;
+pub mod metrics;
 
 pub use context::ConsumptionContext;
 pub use error::ConsumptionError;

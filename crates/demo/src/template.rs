@@ -18,6 +18,7 @@ macro_rules! files {
 
 files! {
     "README.md",
+    "dashboards/company.yml",
     "dbt_project.yml",
     "features/churn.yml",
     "fiveply.yml",

@@ -2,11 +2,13 @@
 
 mod consume;
 mod dbt;
+pub(crate) mod metric;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::arguments::metric::{DashboardCommand, MetricCommand};
 pub(crate) use consume::{
     FeaturesCommand, GetFeaturesArguments, RefreshArguments, SyncCommand, SyncLogArguments,
     SyncOutcomeWord, SyncRunArguments, TrainingSetArguments,
@@ -139,6 +141,12 @@ pub(crate) enum Command {
     /// Training sets and online features for models
     #[command(subcommand)]
     Features(FeaturesCommand),
+    /// List metrics, or ask for their numbers
+    #[command(subcommand)]
+    Metric(MetricCommand),
+    /// List dashboards, or show one as text
+    #[command(subcommand)]
+    Dashboard(DashboardCommand),
     /// Check project, warehouse and ledger, and show where everything is
     Debug,
     /// List jobs, or run one now
@@ -328,6 +336,7 @@ pub(crate) struct RetryArguments {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   fiveply query \"select count(*) from marts.orders\"
+  fiveply query \"select metric_time__day, measure(signups) from metrics group by 1\"
   fiveply query --format csv \"select * from marts.orders\" > orders.csv
   fiveply query --format parquet --file orders.parquet \"select * from marts.orders\"
   echo \"select 1\" | fiveply query -")]

@@ -3,6 +3,7 @@
 
 mod books;
 pub(crate) mod company;
+mod numbers;
 
 use std::collections::BTreeMap;
 
@@ -150,11 +151,14 @@ fn w1_falls_short_by_the_planted_rows_and_one_command_mends_it() {
     let happened = truth.signups_per_day[&lost.day];
     assert!(lost.rows > 0);
     assert_eq!(signups_daily(&books)[&friday], happened - lost.rows);
+    assert_eq!(numbers::signups_everywhere(&company), happened - lost.rows);
 
     let model = "int_signups_deduplicated";
     company.fiveply.good(&["run", "--select", model, "--full-refresh"]).unwrap();
     company.fiveply.good(&["build", "--select", &format!("{model}+")]).unwrap();
     assert_eq!(signups_daily(&books)[&friday], happened);
+    assert_eq!(numbers::signups_everywhere(&company), happened);
+    numbers::no_tile_is_broken(&company);
     books.audit();
 }
 

@@ -138,6 +138,22 @@ impl Ledger {
         self.rows(statement).await?.iter().map(read_result).collect()
     }
 
+    /// The newest result of every test of an environment.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn latest_test_results(
+        &self,
+        environment: &EnvironmentName,
+    ) -> Result<Vec<TestResult>, LedgerError> {
+        let statement = sql(concat!(
+            "SELECT * FROM test_results WHERE sequence IN (SELECT max(sequence) FROM test_results ",
+            "WHERE environment = ? AND status <> 'skipped' GROUP BY node) ORDER BY node"
+        ));
+        let statement = statement.bind(environment.as_str().to_owned());
+        self.rows(statement).await?.iter().map(read_result).collect()
+    }
+
     pub(crate) fn test_statement(&self, test: &TestRecord) -> Statement<'static> {
         let statement = sql(concat!(
             "INSERT INTO test_results (environment, run, node, namespace, name, ",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use compute::output::{self, RowWriter};
-use compute::{Catalog, QueryError, RowStream, SessionOptions};
+use compute::{Catalog, QueryError, RowStream, Session, SessionOptions};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
@@ -28,14 +28,8 @@ pub(crate) async fn run(
     let format = format_of(arguments, console)?;
     let opened = workplace::open_project(common, &[], console)?;
     let place = Workplace::open(opened, arguments.timeout.map(Duration::from_secs)).await?;
-    let catalog = Catalog::of_environment(&place.ledger, &place.lake, &place.environment).await?;
-    let options = SessionOptions {
-        dialect: place.dialect,
-        business_now: place.clocks.business.now(),
-        time_zone: "UTC".to_owned(),
-        default_namespace: Some(place.project.target.schema.clone()),
-    };
-    let session = place.engine.session(catalog, options);
+    let session = session(&place).await?;
+    let sql = consumption::metrics::expand_sql(&place.project, &sql)?.unwrap_or(sql);
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
     let watch = tokio::spawn(async move {
@@ -43,10 +37,9 @@ pub(crate) async fn run(
             stop.cancel();
         }
     });
-    let prepared = session.prepare(&sql).await.map_err(|error| query_failure(error, &sql))?;
+    let prepared = session.prepare(&sql).await.map_err(|error| failure(error, &sql))?;
     let schema = prepared.schema();
-    let mut rows =
-        session.stream(&prepared, cancel).await.map_err(|error| query_failure(error, &sql))?;
+    let mut rows = session.stream(&prepared, cancel).await.map_err(|error| failure(error, &sql))?;
     let shown = match format {
         QueryFormat::Table => show_table(&schema, &mut rows, arguments, console).await,
         QueryFormat::Csv | QueryFormat::Json | QueryFormat::Parquet => {
@@ -57,6 +50,18 @@ pub(crate) async fn run(
     watch.abort();
     shown.map_err(|error| error.into_failure(&sql))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A session over the environment as it is now.
+pub(crate) async fn session(place: &Workplace) -> Result<Session, Failure> {
+    let catalog = Catalog::of_environment(&place.ledger, &place.lake, &place.environment).await?;
+    let options = SessionOptions {
+        dialect: place.dialect,
+        business_now: place.clocks.business.now(),
+        time_zone: "UTC".to_owned(),
+        default_namespace: Some(place.project.target.schema.clone()),
+    };
+    Ok(place.engine.session(catalog, options))
 }
 
 /// Why rows did not arrive where they should.
@@ -70,7 +75,7 @@ enum NotShown {
 impl NotShown {
     fn into_failure(self, sql: &str) -> Failure {
         match self {
-            Self::Query(error) => query_failure(error, sql),
+            Self::Query(error) => failure(error, sql),
             Self::Place(error) => error.into(),
         }
     }
@@ -220,7 +225,7 @@ fn format_of(arguments: &QueryArguments, console: &Console) -> Result<QueryForma
 }
 
 /// Draws the error in the query itself.
-fn query_failure(error: QueryError, sql: &str) -> Failure {
+pub(crate) fn failure(error: QueryError, sql: &str) -> Failure {
     let span = error.span.clone();
     let kind = error.kind;
     let mut diagnostic = base::Diagnostic::error("E0701", error.message.clone());

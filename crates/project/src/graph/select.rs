@@ -45,6 +45,7 @@ pub enum IndirectSelection {
 const METHODS: &[&str] = &[
     "access",
     "config",
+    "dashboard",
     "exposure",
     "file",
     "fqn",

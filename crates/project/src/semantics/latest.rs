@@ -381,6 +381,12 @@ pub(super) fn metric(
 }
 
 fn simple(name: &str, home: Option<&Home>, fields: &mut Fields<'_, '_>) -> Option<Aggregation> {
+    for key in ["agg", "expr", "percentile", "percentile_type", "agg_time_dimension"] {
+        fields.entry(key);
+    }
+    for key in ["non_additive_dimension", "join_to_timespine", "fill_nulls_with"] {
+        fields.entry(key);
+    }
     let Some(home) = home else {
         let message = format!("simple {} belongs to no model", fields.what());
         let problem = Diagnostic::error(codes::SEMANTIC_SHAPE, message)

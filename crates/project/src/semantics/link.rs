@@ -60,7 +60,8 @@ pub(super) fn link(raw: Raw, diagnostics: &mut Vec<Diagnostic>) -> Draft {
     }
     let models: BTreeMap<&str, &NodeId> =
         raw.models.iter().map(|(model, _)| (model.name.as_str(), &model.id)).collect();
-    let mut linker = Linker { measures, metrics, models, diagnostics };
+    let circular = BTreeSet::new();
+    let mut linker = Linker { measures, metrics, models, circular, diagnostics };
     linker.check_cycles();
     let mut draft = Draft::default();
     for metric in &raw.metrics {
@@ -92,6 +93,8 @@ struct Linker<'r, 'd> {
     measures: BTreeMap<&'r str, &'r Aggregation>,
     metrics: BTreeMap<&'r str, &'r RawMetric>,
     models: BTreeMap<&'r str, &'r NodeId>,
+    /// Metrics that are made of themselves, which was said.
+    circular: BTreeSet<&'r str>,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
@@ -224,8 +227,10 @@ impl<'r> Linker<'r, '_> {
         parents: &mut BTreeSet<NodeId>,
     ) -> Option<MetricInput> {
         let Some(found) = self.metrics.get(input.name.as_str()) else {
-            let known: Vec<&str> = self.metrics.keys().copied().collect();
-            self.missing(raw, "metric", &input.name, &input.span, &known);
+            if !self.circular.contains(input.name.as_str()) {
+                let known: Vec<&str> = self.metrics.keys().copied().collect();
+                self.missing(raw, "metric", &input.name, &input.span, &known);
+            }
             return None;
         };
         parents.insert(found.resource.id.clone());
@@ -288,6 +293,7 @@ impl<'r> Linker<'r, '_> {
         }
         for name in circular {
             self.metrics.remove(name);
+            self.circular.insert(name);
         }
     }
 

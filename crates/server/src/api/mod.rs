@@ -1,12 +1,14 @@
 //! The HTTP API, one module per subject, all under `/api/v1`.
 
 mod columns;
+mod dashboards;
 mod features;
 mod health;
 mod home;
 mod incidents;
 mod jobs;
 mod lineage;
+mod metrics;
 mod people;
 mod query;
 mod runs;
@@ -29,6 +31,8 @@ pub(crate) fn routes() -> Routes {
         .merge(jobs::routes())
         .merge(incidents::routes())
         .merge(query::routes())
+        .merge(metrics::routes())
+        .merge(dashboards::routes())
         .merge(people::routes())
         .merge(syncs::routes())
         .merge(features::routes())

@@ -150,8 +150,10 @@ pub(super) async fn answer(platform: &Platform, asked: &Asked) -> Result<RowsAns
         default_namespace: Some(project.target.schema.clone()),
     };
     let session = platform.engine.session(catalog, options);
+    let expanded = consumption::metrics::expand_sql(&project, &asked.sql)?;
+    let sql = expanded.as_deref().unwrap_or(&asked.sql);
     let prepared = tokio::select! {
-        prepared = session.prepare(&asked.sql) => prepared.map_err(mistaken)?,
+        prepared = session.prepare(sql) => prepared.map_err(mistaken)?,
         () = cancel.cancelled() => {
             let message = "the query was cancelled";
             return Err(ServerError::refused(base::ErrorKind::Cancelled, message));
