@@ -321,8 +321,8 @@ pub fn theirs(answer: &Value) -> Result<Rows, String> {
     Ok((names, rows))
 }
 
-/// What a type is, widths aside: whole numbers of any width are one, and so are decimals; JSON, UUID
-/// and enumerations are text here. These differences are accepted.
+/// What a type is, widths aside: whole numbers of any width are one, and so are decimals; JSON,
+/// UUID and enumerations are text here. These differences are accepted.
 fn family(kind: &str) -> &'static str {
     let kind = kind.to_ascii_lowercase();
     let word = kind.split(['(', '[']).next().unwrap_or("");

@@ -1,4 +1,5 @@
-//! A name that is wrong is drawn where the person wrote it, whatever the statement was rewritten to.
+//! A name that is wrong is drawn where the person wrote it, whatever the statement was rewritten
+//! to.
 
 use std::sync::Arc;
 

@@ -160,7 +160,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_path_or_is_refused(path in "\\PC{0,20}", json in "[\\[\\]{}\",:a0-9 ]{0,20}") {
+        fn any_text_is_a_path_or_is_refused(
+            path in "\\PC{0,20}",
+            json in "[\\[\\]{}\",:a0-9 ]{0,20}"
+        ) {
             if let Ok(path) = Path::read(&path) {
                 let _ = path.all(&json);
             }

@@ -215,11 +215,15 @@ mod tests {
                 prop_assert!(valid(&text));
                 prop_assert_eq!(compact(&text), value.to_string());
                 let found: Vec<Value> =
-                    elements(&text).map(|raw| serde_json::from_str(raw).unwrap_or_default()).collect();
+                    elements(&text)
+                        .map(|raw| serde_json::from_str(raw).unwrap_or_default())
+                        .collect();
                 let all = value.as_array().cloned().unwrap_or_default();
                 prop_assert_eq!(found, all);
                 let found: Vec<(String, Value)> = members(&text)
-                    .map(|(key, raw)| (unescaped(key), serde_json::from_str(raw).unwrap_or_default()))
+                    .map(|(key, raw)| {
+                        (unescaped(key), serde_json::from_str(raw).unwrap_or_default())
+                    })
                     .collect();
                 let all: Vec<(String, Value)> = value
                     .as_object()
