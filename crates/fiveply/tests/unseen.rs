@@ -81,7 +81,7 @@ fn shop(change: &dyn Fn(u32, u32, String) -> Option<String>) -> Desk {
     for back in 0..DAYS {
         let date = day().checked_sub_days(Days::new(back)).unwrap();
         let text = if back == 0 { lines(date, change) } else { lines(date, &whole) };
-        desk.folder.write(&format!("data/{date}.ndjson"), text.as_bytes()).unwrap();
+        desk.folder.write(format!("data/{date}.ndjson"), text.as_bytes()).unwrap();
     }
     desk.fiveply.run(&["load", "--quiet"]).unwrap();
     desk
@@ -112,12 +112,12 @@ fn rows_of(hours: std::ops::Range<usize>) -> u64 {
 #[test]
 fn a_join_without_a_partner_and_a_partner_twice_are_found_in_the_model() {
     let third = |_: u32, number: u32, line: String| {
-        Some(if number % 3 == 0 { line.replace("EUR", "NOK") } else { line })
+        Some(if number.is_multiple_of(3) { line.replace("EUR", "NOK") } else { line })
     };
     let desk = shop(&third);
     desk.good(&["build"]);
     let diagnosis = diagnose(&desk, "orders_daily");
-    let lost = (1..=rows_of(0..24)).filter(|number| number % 3 == 0).count() as u64;
+    let lost = (1..=rows_of(0..24)).filter(|number| number.is_multiple_of(3)).count() as u64;
     assert_one(&diagnosis, "rows_lost_in_model", "model.shop.orders", lost);
     let what = diagnosis["findings"][0]["what"].as_str().unwrap();
     assert!(what.contains("inner join"), "{what}");
@@ -141,7 +141,7 @@ fn silence_rejects_and_another_time_zone_are_found_at_the_source() {
     assert_eq!(diagnosis["number"]["complete"], rows_of(0..24) as f64);
 
     let broken = |_: u32, number: u32, line: String| {
-        Some(if number % 2 == 0 {
+        Some(if number.is_multiple_of(2) {
             line.replace("\"amount\": ", "\"amount\": \"many\", \"x\": ")
         } else {
             line
@@ -150,7 +150,7 @@ fn silence_rejects_and_another_time_zone_are_found_at_the_source() {
     let desk = shop(&broken);
     desk.good(&["build"]);
     let diagnosis = diagnose(&desk, "orders");
-    let rejected = (1..=rows_of(0..24)).filter(|number| number % 2 == 0).count() as u64;
+    let rejected = (1..=rows_of(0..24)).filter(|number| number.is_multiple_of(2)).count() as u64;
     assert_one(&diagnosis, "rows_rejected", "stream.raw.orders", rejected);
 
     let moved = |hour: u32, _: u32, line: String| {
@@ -186,7 +186,7 @@ fn a_late_file_a_failed_test_and_a_real_change_are_told_apart() {
     assert_eq!(diagnose(&desk, "orders")["verdict"], "nothing_wrong");
 
     // Every second order did not happen: nothing is wrong with the data.
-    let half = |_: u32, number: u32, line: String| (number % 2 == 0).then_some(line);
+    let half = |_: u32, number: u32, line: String| (number.is_multiple_of(2)).then_some(line);
     let desk = shop(&half);
     desk.good(&["build"]);
     let diagnosis = diagnose(&desk, "orders_daily");

@@ -166,9 +166,9 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn sync_run(&self, run: &RunId, sync: &str) -> Result<Option<SyncRun>, LedgerError> {
-        let statement = sql(concat!(
-            "SELECT * FROM sync_runs WHERE run = ? AND sync = ? ORDER BY sequence DESC LIMIT 1"
-        ));
+        let statement = sql(
+            "SELECT * FROM sync_runs WHERE run = ? AND sync = ? ORDER BY sequence DESC LIMIT 1",
+        );
         let statement = statement.bind(run.as_str().to_owned()).bind(sync.to_owned());
         self.row(statement).await?.as_ref().map(read_run).transpose()
     }

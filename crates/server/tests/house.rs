@@ -61,7 +61,10 @@ impl House {
         let project = Arc::new(opened.project.unwrap());
         let (clocks, randomness) = (Clocks::system(), Arc::new(SystemRandomness));
         let path = root.join(".fiveply/ledger.db");
-        let ledger = Ledger::open(&path, clocks.clone(), randomness.clone()).await.unwrap();
+        let ledger =
+            Ledger::open(&path, clocks.clone(), Arc::<SystemRandomness>::clone(&randomness))
+                .await
+                .unwrap();
         let access = Access::new(ledger.clone());
         let platform = Platform::new(PlatformParts {
             loaded: Loaded::new(Arc::clone(&project), clocks.machine.now()),

@@ -66,13 +66,12 @@ pub(super) struct AsofJoin {
     row_count: usize,
 }
 
+/// An entity row's encoded key and its moment; either may be absent.
+pub(super) type Entity = (Option<Box<[u8]>>, Option<i64>);
+
 impl AsofJoin {
     /// Takes the entity rows' keys and moments; a row without one of them gets no features.
-    pub(super) fn new(
-        schema: SchemaRef,
-        rules: Rules,
-        entities: &[(Option<Box<[u8]>>, Option<i64>)],
-    ) -> Self {
+    pub(super) fn new(schema: SchemaRef, rules: Rules, entities: &[Entity]) -> Self {
         let mut order: Vec<(&[u8], i64, usize)> = entities
             .iter()
             .enumerate()

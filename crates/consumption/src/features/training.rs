@@ -11,7 +11,7 @@ use compute::{RowStream, Session};
 use futures::TryStreamExt;
 use project::features::{Feature, FeatureView};
 
-use super::asof::{AsofJoin, Moment, Rules};
+use super::asof::{AsofJoin, Entity, Moment, Rules};
 use super::chosen;
 use super::frame::EntityFrame;
 use super::reading::{Reading, micros};
@@ -174,8 +174,7 @@ async fn join(
         keys.push(cast(chunk.column(index_of(&schema, name)?), kind)?);
     }
     let encoded = encoded(&converter, &keys)?;
-    let entities: Vec<(Option<Box<[u8]>>, Option<i64>)> =
-        encoded.into_iter().zip(times.iter().copied()).collect();
+    let entities: Vec<Entity> = encoded.into_iter().zip(times.iter().copied()).collect();
     let ttl_us = view.view.ttl.and_then(|ttl| i64::try_from(ttl.as_micros()).ok());
     let rules = Rules { ttl_us, from_created: request.from_created };
     let mut join = AsofJoin::new(reading.feature_schema(), rules, &entities);

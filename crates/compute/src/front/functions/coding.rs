@@ -159,7 +159,7 @@ fn base64(bytes: &[u8]) -> String {
 
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let plain = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - plain.len() > 2 {
+    if !text.len().is_multiple_of(4) || text.len() - plain.len() > 2 {
         return None;
     }
     let mut out = Vec::new();
