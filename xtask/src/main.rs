@@ -2,6 +2,7 @@
 
 mod bench;
 mod licences;
+mod node_packages;
 mod run;
 mod test;
 mod tidy;

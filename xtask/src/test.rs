@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::run::{output, program, run as run_program};
-use crate::{tidy, tools};
+use crate::{node_packages, tidy, tools};
 
 /// Runs formatting, house rules, lints and all tests.
 ///
@@ -31,6 +31,7 @@ fn run_all(full: bool, filter: Option<&str>) -> Result<()> {
     tests.env("FIVEPLY_PYTHON", &tools.python).env("FIVEPLY_POSTGRES", &tools.postgres);
     tests.env("FIVEPLY_NODE", &tools.node).env("FIVEPLY_CHROMIUM", &tools.chromium);
     tests.env("FIVEPLY_UI", "required");
+    tests.env("FIVEPLY_NODE_PACKAGES", node_packages::install(&tools.node)?);
     if full {
         tests.env("FIVEPLY_FULL", "1");
     }

@@ -159,6 +159,11 @@ impl Catalog {
         self.entries.keys()
     }
 
+    /// What it holds, sorted by name.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&TableName, &Entry)> {
+        self.entries.iter()
+    }
+
     pub(crate) fn entry(&self, name: &TableName) -> Option<&Entry> {
         self.entries.get(name)
     }

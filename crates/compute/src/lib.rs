@@ -44,6 +44,7 @@ mod lineage;
 mod merge;
 mod names;
 pub mod output;
+pub mod postgres_catalog;
 mod provider;
 mod rewrite;
 mod session;

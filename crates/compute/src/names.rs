@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use base::{InputVersion, TableName};
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
@@ -17,6 +18,7 @@ use crate::error::QueryError;
 use crate::provider::{LakeTableProvider, store_url};
 use crate::session::Scope;
 use crate::spans;
+use crate::translate::query_error;
 
 /// The namespace in which DataFusion describes all others.
 const INFORMATION_SCHEMA: &str = "information_schema";
@@ -30,6 +32,23 @@ pub(crate) struct Names {
     reads: Arc<Mutex<BTreeMap<TableName, InputVersion>>>,
     /// Views being expanded, outermost first.
     inside: Vec<TableName>,
+}
+
+/// What a table or view is, for PostgreSQL's catalog.
+#[derive(Debug)]
+pub(crate) struct NamedFacts {
+    pub(crate) schema: SchemaRef,
+    pub(crate) view: Option<String>,
+    pub(crate) key: Vec<String>,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Default for NamedFacts {
+    fn default() -> Self {
+        let schema = Arc::new(arrow::datatypes::Schema::empty());
+        Self { schema, view: None, key: Vec::new(), rows: 0, bytes: 0 }
+    }
 }
 
 impl Names {
@@ -131,6 +150,24 @@ impl Names {
             }
             Entry::Provider(provider) => Ok(Some(Arc::clone(provider))),
         }
+    }
+
+    /// What a name stands for, without reading its rows.
+    pub(crate) async fn facts(&self, name: &TableName) -> Result<NamedFacts, QueryError> {
+        if let Some(Entry::Table(location)) = self.scope.catalog.entry(name)
+            && let Some(warehouse) = self.scope.catalog.warehouse()
+        {
+            let version = self.scope.engine.version(&warehouse.file_io, location).await?;
+            let (schema, key) = (Arc::clone(version.schema()), version.key());
+            let (rows, bytes) = (version.rows(), version.bytes());
+            return Ok(NamedFacts { schema, key, rows, bytes, view: None });
+        }
+        let provided = self.provide(name).await;
+        let provided =
+            provided.map_err(|error| query_error(error, None, self.scope.engine.options()))?;
+        let Some(provider) = provided else { return Ok(NamedFacts::default()) };
+        let view = provider.get_table_definition().map(str::to_owned);
+        Ok(NamedFacts { schema: provider.schema(), view, ..NamedFacts::default() })
     }
 
     async fn table(

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use base::InputVersion;
+use arrow::datatypes::{DataType, SchemaRef};
+use base::{InputVersion, TableName};
 use chrono::{DateTime, Utc};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -20,13 +20,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::admission;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Entry};
 use crate::distinct;
 use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::fence::{self, Fence};
 use crate::front::{self, Dialect, FrontOptions, Known, Probe, Rewritten};
-use crate::names::Names;
+use crate::names::{NamedFacts, Names};
+use crate::postgres_catalog::{TableFacts, columns_of, table_number};
 use crate::provider::{relabelled, without_metadata};
 use crate::stream::{BATCHES_AHEAD, Row, RowStream, over_time};
 use crate::translate::query_error;
@@ -97,6 +98,15 @@ impl Prepared {
         Self { plan, schema, ..self.clone() }
     }
 
+    /// The types of `$1`, `$2`, … where the query tells them.
+    pub fn parameters(&self) -> Vec<(usize, DataType)> {
+        let found = self.plan.get_parameter_types().unwrap_or_default();
+        let typed = found.into_iter().filter_map(|(name, data_type)| {
+            Some((name.strip_prefix('$')?.parse().ok()?, data_type?))
+        });
+        typed.collect()
+    }
+
     /// The plan, for people who read plans.
     pub fn plan_text(&self) -> String {
         self.plan.display_indent().to_string()
@@ -163,6 +173,45 @@ impl Session {
 
     pub(crate) fn engine_options(&self) -> &crate::EngineOptions {
         self.scope.engine.options()
+    }
+
+    /// Whether a name stands for a view.
+    pub(crate) fn is_view(&self, name: &TableName) -> bool {
+        matches!(self.scope.catalog.entry(name), Some(Entry::View(_) | Entry::StoredView(_)))
+    }
+
+    /// What PostgreSQL's catalog knows of a table or view. A view that cannot be planned any more
+    /// has no columns: it is still listed, so that somebody can see and mend it.
+    pub(crate) async fn facts(&self, name: &TableName) -> Result<TableFacts, QueryError> {
+        let names = Names::new(Arc::clone(&self.scope));
+        let name = name.clone();
+        let database = self.scope.catalog.environment().to_string();
+        let is_view = self.is_view(&name);
+        self.within_limits(async move {
+            let facts = names.facts(&name).await;
+            let mut facts = match facts {
+                Err(_) if is_view => NamedFacts::default(),
+                other => other?,
+            };
+            if is_view && facts.view.is_none() {
+                facts.view = Some(String::new());
+            }
+            let columns = columns_of(&facts.schema);
+            let place = |key: &String| columns.iter().position(|column| column.name == *key);
+            let key: Option<Vec<usize>> = facts.key.iter().map(place).collect();
+            Ok(TableFacts {
+                oid: table_number(&name),
+                name,
+                database,
+                view: facts.view,
+                key: key.unwrap_or_default(),
+                columns,
+                description: None,
+                rows: facts.rows,
+                bytes: facts.bytes,
+            })
+        })
+        .await
     }
 
     /// What the session sees.

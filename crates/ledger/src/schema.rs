@@ -25,6 +25,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "users, tokens, sessions and firings", sql: DOORS },
     Migration { version: 3, name: "incidents and alerts", sql: crate::incidents::INCIDENTS },
     Migration { version: 4, name: "syncs and online features", sql: activation::ACTIVATION },
+    Migration { version: 5, name: "query log", sql: QUERY_LOG },
 ];
 
 /// The newest layout this program knows.
@@ -319,6 +320,25 @@ CREATE TABLE business_clocks (
     seen_at TEXT NOT NULL,
     speed REAL NOT NULL
 ) STRICT;
+";
+
+// What somebody asked and what it cost; bounded, the oldest go.
+const QUERY_LOG: &str = "
+CREATE TABLE query_log (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment TEXT NOT NULL,
+    user_name TEXT NOT NULL,
+    door TEXT NOT NULL,
+    application TEXT NOT NULL,
+    sql TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    business_time TEXT NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    row_count INTEGER NOT NULL,
+    error TEXT,
+    error_state TEXT
+) STRICT;
+CREATE INDEX query_log_by_environment ON query_log (environment, sequence);
 ";
 
 #[cfg(test)]

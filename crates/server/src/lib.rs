@@ -19,6 +19,7 @@ mod platform;
 mod routes;
 mod rows;
 mod serve;
+pub mod sql;
 mod ui;
 
 pub use caller::Caller;

@@ -3,3 +3,4 @@
 
 mod access;
 mod house;
+mod sql;

@@ -75,6 +75,22 @@ impl LakeVersion {
         self.metadata.current_snapshot_id()
     }
 
+    /// Names of the columns that identify a row.
+    pub(crate) fn key(&self) -> Vec<String> {
+        let schema = self.metadata.current_schema();
+        let name = |id| schema.name_by_field_id(id).map(str::to_owned);
+        schema.identifier_field_ids().filter_map(name).collect()
+    }
+
+    /// Bytes of the data files, from the counts that every commit writes into its summary.
+    pub(crate) fn bytes(&self) -> u64 {
+        let snapshot = self.metadata.current_snapshot();
+        let size = snapshot.and_then(|snapshot| {
+            snapshot.summary().additional_properties.get("total-files-size")?.parse().ok()
+        });
+        size.unwrap_or(0)
+    }
+
     /// Rows of the version, from the counts that every commit writes into its summary.
     pub(crate) fn rows(&self) -> u64 {
         let Some(snapshot) = self.metadata.current_snapshot() else { return 0 };
