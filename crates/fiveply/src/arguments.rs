@@ -407,6 +407,8 @@ pub(crate) struct DemoArguments {
 
 /// The usual port of web UI and API.
 pub(crate) const DEFAULT_PORT: u16 = 7070;
+/// The usual port of the SQL endpoint.
+pub(crate) const DEFAULT_SQL_PORT: u16 = 5439;
 
 /// Options of `up`.
 #[derive(Clone, Debug, Args)]
@@ -414,6 +416,9 @@ pub(crate) struct UpArguments {
     /// Port of web UI and API; 0 takes a free one [default: 7070, or a free one]
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
+    /// Port of the SQL endpoint; 0 takes a free one [default: 5439, or a free one]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) sql_port: Option<u16>,
     /// Address to listen on; beyond this machine only when there is an administrator
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub(crate) host: String,

@@ -26,9 +26,6 @@ pub(crate) fn add(relations: &mut Relations, tables: &[Arc<TableFacts>], databas
     for name in ["table_privileges", "role_table_grants"] {
         add(name, PRIVILEGES, tables.iter().map(|facts| privilege(facts)).collect());
     }
-    for (name, columns) in EMPTY {
-        add(name, columns, Vec::new());
-    }
 }
 
 fn yes_or_no(truth: bool) -> Value {
@@ -204,70 +201,3 @@ fn privilege(facts: &TableFacts) -> Vec<Value> {
     row.extend([text("SELECT"), text("NO"), text("YES")]);
     row
 }
-
-/// Relations that exist and hold nothing here.
-const EMPTY: &[(&str, &str)] = &[
-    ("applicable_roles", "grantee name, role_name name, is_grantable varchar"),
-    (
-        "character_sets",
-        "character_set_catalog name, character_set_schema name, character_set_name name",
-    ),
-    (
-        "check_constraints",
-        "constraint_catalog name, constraint_schema name, constraint_name name, check_clause varchar",
-    ),
-    (
-        "collations",
-        "collation_catalog name, collation_schema name, collation_name name, pad_attribute varchar",
-    ),
-    (
-        "column_privileges",
-        "grantor name, grantee name, table_catalog name, table_schema name, table_name name, column_name name, privilege_type varchar, is_grantable varchar",
-    ),
-    (
-        "constraint_table_usage",
-        "table_catalog name, table_schema name, table_name name, constraint_catalog name, constraint_schema name, constraint_name name",
-    ),
-    ("domains", "domain_catalog name, domain_schema name, domain_name name, data_type varchar"),
-    (
-        "element_types",
-        "object_catalog name, object_schema name, object_name name, object_type varchar, collection_type_identifier name, data_type varchar",
-    ),
-    ("enabled_roles", "role_name name"),
-    (
-        "foreign_tables",
-        "foreign_table_catalog name, foreign_table_schema name, foreign_table_name name",
-    ),
-    (
-        "parameters",
-        "specific_catalog name, specific_schema name, specific_name name, ordinal_position int4, parameter_mode varchar, parameter_name name, data_type varchar",
-    ),
-    (
-        "referential_constraints",
-        "constraint_catalog name, constraint_schema name, constraint_name name, unique_constraint_catalog name, unique_constraint_schema name, unique_constraint_name name, match_option varchar, update_rule varchar, delete_rule varchar",
-    ),
-    (
-        "routines",
-        "specific_catalog name, specific_schema name, specific_name name, routine_catalog name, routine_schema name, routine_name name, routine_type varchar, data_type varchar, routine_definition varchar",
-    ),
-    (
-        "sequences",
-        "sequence_catalog name, sequence_schema name, sequence_name name, data_type varchar, start_value varchar, minimum_value varchar, maximum_value varchar, increment varchar",
-    ),
-    (
-        "triggers",
-        "trigger_catalog name, trigger_schema name, trigger_name name, event_manipulation varchar, event_object_schema name, event_object_table name",
-    ),
-    (
-        "user_defined_types",
-        "user_defined_type_catalog name, user_defined_type_schema name, user_defined_type_name name",
-    ),
-    (
-        "view_table_usage",
-        "view_catalog name, view_schema name, view_name name, table_catalog name, table_schema name, table_name name",
-    ),
-    (
-        "view_column_usage",
-        "view_catalog name, view_schema name, view_name name, table_catalog name, table_schema name, table_name name, column_name name",
-    ),
-];

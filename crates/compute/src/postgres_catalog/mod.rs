@@ -36,6 +36,8 @@ mod scope;
 mod sets;
 mod state;
 mod statics;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::HashMap;

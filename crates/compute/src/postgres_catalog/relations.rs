@@ -96,6 +96,15 @@ pub(crate) fn namespace_number(name: &str) -> Oid {
     }
 }
 
+/// Relations that exist and hold nothing here: schema, name, columns.
+fn empty() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    include_str!("empty_relations.txt").lines().filter_map(|line| {
+        let (name, columns) = line.split_once(": ")?;
+        let (schema, name) = name.split_once('.')?;
+        Some((schema, name, columns))
+    })
+}
+
 /// Everything that is the same for all connections.
 pub(crate) fn build(tables: &[Arc<TableFacts>], database: &str) -> Relations {
     let mut relations = Relations::new();
@@ -125,10 +134,10 @@ pub(crate) fn build(tables: &[Arc<TableFacts>], database: &str) -> Relations {
     for name in ["pg_stat_user_tables", "pg_stat_all_tables"] {
         add(name, STATISTICS, tables.iter().filter_map(|facts| statistics(facts)).collect());
     }
-    for (name, columns) in EMPTY {
-        add(name, columns, Vec::new());
-    }
     super::information_schema::add(&mut relations, tables, database);
+    for (schema, name, columns) in empty() {
+        relations.insert((schema, name), relation(columns, Vec::new()));
+    }
     let system: Vec<_> = relations.keys().copied().chain(super::session_relations()).collect();
     let mut class: Vec<Vec<Value>> = tables.iter().flat_map(|facts| classes(facts)).collect();
     class.extend(system.iter().map(|(schema, name)| system_class(schema, name)));
@@ -470,77 +479,6 @@ fn statistics(facts: &TableFacts) -> Option<Vec<Value>> {
     row.extend([big(facts.rows), int(0), Value::Null, Value::Null]);
     Some(row)
 }
-
-/// Relations that exist and hold nothing here.
-const EMPTY: &[(&str, &str)] = &[
-    (
-        "pg_available_extensions",
-        "name name, default_version text, installed_version text, comment text",
-    ),
-    (
-        "pg_cursors",
-        "name text, statement text, is_holdable bool, is_binary bool, is_scrollable bool, creation_time timestamptz",
-    ),
-    (
-        "pg_depend",
-        "classid oid, objid oid, objsubid int4, refclassid oid, refobjid oid, refobjsubid int4, deptype char",
-    ),
-    (
-        "pg_shdepend",
-        "dbid oid, classid oid, objid oid, objsubid int4, refclassid oid, refobjid oid, deptype char",
-    ),
-    (
-        "pg_locks",
-        "locktype text, database oid, relation oid, virtualtransaction text, pid int4, mode text, granted bool, transactionid xid",
-    ),
-    (
-        "pg_matviews",
-        "schemaname name, matviewname name, matviewowner name, tablespace name, hasindexes bool, ispopulated bool, definition text",
-    ),
-    (
-        "pg_policies",
-        "schemaname name, tablename name, policyname name, permissive text, roles name[], cmd text, qual text, with_check text",
-    ),
-    (
-        "pg_prepared_statements",
-        "name text, statement text, prepare_time timestamptz, parameter_types regtype[], from_sql bool",
-    ),
-    (
-        "pg_prepared_xacts",
-        "transaction xid, gid text, prepared timestamptz, owner name, database name",
-    ),
-    ("pg_rules", "schemaname name, tablename name, rulename name, definition text"),
-    (
-        "pg_sequences",
-        "schemaname name, sequencename name, sequenceowner name, data_type regtype, start_value int8, min_value int8, max_value int8, increment_by int8, cycle bool, cache_size int8, last_value int8",
-    ),
-    ("pg_stat_ssl", "pid int4, ssl bool, version text, cipher text, bits int4"),
-    (
-        "pg_stat_replication",
-        "pid int4, usesysid oid, usename name, application_name text, state text",
-    ),
-    (
-        "pg_stat_user_indexes",
-        "relid oid, indexrelid oid, schemaname name, relname name, indexrelname name, idx_scan int8, idx_tup_read int8, idx_tup_fetch int8",
-    ),
-    (
-        "pg_statio_user_tables",
-        "relid oid, schemaname name, relname name, heap_blks_read int8, heap_blks_hit int8",
-    ),
-    (
-        "pg_stats",
-        "schemaname name, tablename name, attname name, null_frac float4, n_distinct float4",
-    ),
-    ("pg_timezone_names", "name text, abbrev text, utc_offset interval, is_dst bool"),
-    ("pg_transform", "oid oid, trftype oid, trflang oid, trffromsql regproc, trftosql regproc"),
-    ("pg_replication_slots", "slot_name name, plugin name, slot_type text, active bool"),
-    ("pg_publication_tables", "pubname name, schemaname name, tablename name"),
-    ("pg_largeobject_metadata", "oid oid, lomowner oid, lomacl aclitem[]"),
-    (
-        "pg_auth_members",
-        "oid oid, roleid oid, member oid, grantor oid, admin_option bool, inherit_option bool, set_option bool",
-    ),
-];
 
 /// The number of a table, for facts.
 pub(crate) fn table_number(name: &base::TableName) -> Oid {

@@ -6,7 +6,7 @@ use access::Access;
 use server::ServerError;
 use tokio::net::TcpListener;
 
-use crate::arguments::{DEFAULT_PORT, UpArguments};
+use crate::arguments::{DEFAULT_PORT, DEFAULT_SQL_PORT, UpArguments};
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -15,7 +15,10 @@ use crate::failure::Failure;
 pub(crate) struct Doors {
     /// Web UI and API.
     pub(crate) http: TcpListener,
+    /// PostgreSQL's protocol.
+    pub(crate) sql: TcpListener,
     address: SocketAddr,
+    sql_address: SocketAddr,
 }
 
 impl Doors {
@@ -39,12 +42,19 @@ impl Doors {
         }
         let http = listen(host, arguments.port, DEFAULT_PORT, console).await?;
         let address = http.local_addr()?;
-        Ok(Self { http, address })
+        let sql = listen(host, arguments.sql_port, DEFAULT_SQL_PORT, console).await?;
+        let sql_address = sql.local_addr()?;
+        Ok(Self { http, sql, address, sql_address })
     }
 
     /// Where the web UI is.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", shown(self.address))
+    }
+
+    /// Where the lake is asked over PostgreSQL's protocol.
+    pub(crate) fn sql_url(&self, environment: &str) -> String {
+        format!("postgresql://{}/{environment}", shown(self.sql_address))
     }
 }
 

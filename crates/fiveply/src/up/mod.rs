@@ -116,6 +116,11 @@ impl Up {
         self.doors.url()
     }
 
+    /// Where the lake is asked over PostgreSQL's protocol.
+    pub(crate) fn sql_url(&self) -> String {
+        self.doors.sql_url(self.place.environment.as_str())
+    }
+
     /// Says where the doors are.
     ///
     /// # Errors
@@ -125,6 +130,7 @@ impl Up {
             let document = json!({
                 "status": "serving",
                 "url": self.url(),
+                "sql": self.sql_url(),
                 "environment": self.place.environment,
                 "process": std::process::id(),
             });
@@ -139,6 +145,7 @@ impl Up {
         };
         let url = self.console.paint(Ink::Strong, &self.url());
         self.console.print(&format!("web UI and API   {url}"))?;
+        self.console.print(&format!("SQL              psql {}", self.sql_url()))?;
         self.console.print(&format!("schedule         {schedule}"))?;
         self.console.print("Ctrl-C ends it; running steps finish first.")?;
         Ok(())
@@ -179,12 +186,20 @@ impl Up {
         tasks.spawn(lookout::look_out(place.tools(), loaded, halt));
         let http = doors.http;
         let closing = stops.halt.clone();
+        let asked = server::sql::serve(
+            Arc::clone(&platform),
+            doors.sql,
+            server::sql::SqlOptions::default(),
+            stops.halt.clone(),
+        );
+        let mut asked = tokio::spawn(asked);
         let http = server::serve(platform, http, HttpOptions::default(), closing);
         let mut http = tokio::spawn(http);
         tasks.close();
         let broken = tokio::select! {
             () = signals.next() => None,
             ended = &mut http => Some(ended),
+            ended = &mut asked => Some(ended),
         };
         if broken.is_none() {
             let http_ends = async move {
@@ -198,6 +213,9 @@ impl Up {
         tokio::select! {
             () = impatient => {}
             () = come_to_an_end(&tasks, &runner, &stops, &console) => {}
+        }
+        if !asked.is_finished() {
+            let _ = asked.await;
         }
         place.ledger.close().await;
         match broken {

@@ -109,8 +109,9 @@ impl Connection {
         peer: SocketAddr,
     ) -> End {
         let limit = Duration::from_secs(STARTUP_SECONDS_MAX);
+        let greeting = startup::greet(self, endpoint, entry, peer);
         let started = tokio::select! {
-            started = tokio::time::timeout(limit, startup::greet(self, endpoint, entry, peer)) => started,
+            started = tokio::time::timeout(limit, greeting) => started,
             () = endpoint.shutdown.cancelled() => return End::Told(shutting_down()),
         };
         let mut session = match started {

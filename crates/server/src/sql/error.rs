@@ -123,7 +123,8 @@ const STATES: &[(&str, &str)] = &[
 
 fn state_of(error: &QueryError) -> &'static str {
     let message = error.message.to_lowercase();
-    if message.contains("does not exist") || message.contains("invalid function") {
+    let missing = ["does not exist", "invalid function", "is not known", "is not a function"];
+    if missing.iter().any(|part| message.contains(part)) {
         return match () {
             () if message.contains("function") => "42883",
             () if message.contains("column") => "42703",
