@@ -177,7 +177,7 @@ impl Settings {
     }
 
     pub(super) fn duration(&self, name: &str) -> Option<Duration> {
-        let milliseconds: u64 = self.get(name)?.parse().ok()?;
+        let milliseconds = milliseconds(self.get(name)?)?;
         (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
     }
 
@@ -215,7 +215,7 @@ fn accepted(name: &str, value: &str) -> Result<String, SqlError> {
         | "lock_timeout"
         | "idle_session_timeout"
         | "idle_in_transaction_session_timeout" => {
-            milliseconds(value).map(|time| time.to_string()).ok_or_else(|| invalid(name, value))
+            milliseconds(value).map(written_time).ok_or_else(|| invalid(name, value))
         }
         "client_encoding" => match value.to_lowercase().replace(['-', '_', '\'', '"'], "").as_str()
         {
@@ -269,6 +269,16 @@ fn milliseconds(value: &str) -> Option<u64> {
         reason = "checked on the line itself"
     )]
     (0.0..1.0e15).contains(&(number * unit)).then(|| (number * unit).round() as u64)
+}
+
+/// A time in the largest unit that has no fraction.
+fn written_time(milliseconds: u64) -> String {
+    match milliseconds {
+        0 => "0".to_owned(),
+        time if time.is_multiple_of(60_000) => format!("{}min", time / 60_000),
+        time if time.is_multiple_of(1_000) => format!("{}s", time / 1_000),
+        time => format!("{time}ms"),
+    }
 }
 
 /// A zone by its name, in any case; fixed offsets as clients write them.
