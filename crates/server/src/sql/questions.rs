@@ -3,7 +3,7 @@
 use arrow::datatypes::Field;
 use base::TableName;
 use compute::postgres_catalog::kinds::{self, Oid};
-use compute::{Dialect, SessionOptions};
+use compute::{Dialect, QueryError, SessionOptions};
 
 use super::endpoint::{Pin, query_log};
 use super::error::SqlError;
@@ -56,13 +56,14 @@ impl Session {
             }
         }
         let rewritten = self.rewritten(sql).await?;
+        let dialect = self.dialect(rewritten.is_some());
         let sql = rewritten.as_deref().unwrap_or(sql);
-        let parameters = self.parameter_kinds(&pin, sql, known).await?;
+        let parameters = self.parameter_kinds(&pin, sql, known, dialect).await?;
         let edited = self.edited(sql, |number, limits| {
             let kind = parameters.get(number.checked_sub(1)?).copied().unwrap_or(kinds::TEXT);
             Some(if limits { "1".to_owned() } else { parameters::missing(kind) })
         });
-        let session = self.engine_session(&pin, &edited.sql).await?;
+        let session = self.engine_session(&pin, &edited.sql, dialect).await?;
         let prepared = session.prepare(&edited.sql).await;
         let prepared = prepared.map_err(|error| SqlError::of_edited(error, &edited))?;
         let columns = Some(columns_of(&prepared));
@@ -75,6 +76,7 @@ impl Session {
         pin: &Pin,
         sql: &str,
         mut known: Vec<Option<Oid>>,
+        dialect: Dialect,
     ) -> Result<Vec<Oid>, SqlError> {
         let numbers = tokens(sql).into_iter().filter_map(|token| match token.kind {
             Kind::Parameter(number) => Some(number),
@@ -105,7 +107,7 @@ impl Session {
                     *kind = Some(kinds::INT8);
                 }
             }
-            let session = self.engine_session(pin, &edited.sql).await?;
+            let session = self.engine_session(pin, &edited.sql, dialect).await?;
             if let Ok(prepared) = session.prepare(&edited.sql).await {
                 for (number, data_type) in prepared.parameters() {
                     if let Some(kind @ None) = known.get_mut(number.saturating_sub(1)) {
@@ -133,6 +135,7 @@ impl Session {
             return Ok(answer);
         }
         let rewritten = self.rewritten(sql).await?;
+        let dialect = self.dialect(rewritten.is_some());
         let sql = rewritten.as_deref().unwrap_or(sql);
         let mut literals = Vec::with_capacity(values.len());
         for (place, value) in values.iter().enumerate() {
@@ -143,7 +146,7 @@ impl Session {
         if let Some(number) = unbound(&edited.sql) {
             return Err(SqlError::new("42P02", format!("there is no parameter ${number}")));
         }
-        let session = self.engine_session(&pin, &edited.sql).await?;
+        let session = self.engine_session(&pin, &edited.sql, dialect).await?;
         let prepared = session.prepare(&edited.sql).await;
         let prepared = prepared.map_err(|error| SqlError::of_edited(error, &edited))?;
         let columns = columns_of(&prepared);
@@ -177,8 +180,19 @@ impl Session {
     async fn rewritten(&self, sql: &str) -> Result<Option<String>, SqlError> {
         match &self.endpoint.options.rewriter {
             Some(rewriter) => Ok(rewriter.rewrite(sql).await?),
-            None => Ok(None),
+            None => {
+                let project = self.endpoint.platform.project();
+                consumption::metrics::expand_sql(&project, sql).map_err(|error| {
+                    let told = QueryError::new(error.kind(), error.to_string());
+                    SqlError::from(QueryError { help: error.help(), ..told })
+                })
+            }
         }
+    }
+
+    /// What a question of metrics became is written in the project's dialect.
+    fn dialect(&self, rewritten: bool) -> Dialect {
+        if rewritten { self.endpoint.platform.dialect } else { Dialect::Postgres }
     }
 
     /// The text with its parameters and functions about the connection replaced.
@@ -235,7 +249,12 @@ impl Session {
 
     /// The engine over what is pinned, the query log's rows and catalog relations put in where a
     /// statement reads them beside tables.
-    async fn engine_session(&self, pin: &Pin, sql: &str) -> Result<compute::Session, SqlError> {
+    async fn engine_session(
+        &self,
+        pin: &Pin,
+        sql: &str,
+        dialect: Dialect,
+    ) -> Result<compute::Session, SqlError> {
         let mut tables = pin.tables.clone();
         let lower = sql.to_lowercase();
         if lower.contains("query_log") {
@@ -257,7 +276,7 @@ impl Session {
         let held = |name: &&String| tables.names().any(|table| table.namespace == **name);
         let namespace = path.iter().find(held).or(path.first()).cloned();
         let options = SessionOptions {
-            dialect: Dialect::Postgres,
+            dialect,
             business_now: pin.now,
             time_zone: self.settings.time_zone().to_owned(),
             default_namespace: namespace,
