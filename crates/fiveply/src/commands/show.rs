@@ -29,12 +29,15 @@ pub(crate) async fn run(
         shown.push(("inline".to_owned(), workshop.compile_text(text).await?));
     } else {
         let graph = &place.project.graph;
-        for id in selected(&place.project, &arguments.selection)? {
-            let Some(node) = graph.node(&id) else { continue };
+        let chosen = selected(&place.project, &arguments.selection)?;
+        let nodes: Vec<_> = chosen.iter().filter_map(|id| graph.node(id)).collect();
+        // Tests come along with what they test; they are shown when they are asked for alone.
+        let all_tests = nodes.iter().all(|node| node.kind == NodeKind::Test);
+        for node in nodes.into_iter().filter(|node| all_tests || node.kind != NodeKind::Test) {
             let sql = match (node.kind, &node.relation) {
                 (NodeKind::Seed, Some(relation)) => format!("select * from {relation}"),
                 (NodeKind::Model | NodeKind::Test | NodeKind::Analysis | NodeKind::Snapshot, _) => {
-                    workshop.compile_node(&id, false).await?
+                    workshop.compile_node(&node.id, false).await?
                 }
                 _ => continue,
             };
