@@ -126,7 +126,8 @@ impl Session {
     pub async fn prepare(&self, sql: &str) -> Result<Prepared, QueryError> {
         let scope = Arc::clone(&self.scope);
         let sql: Arc<str> = sql.into();
-        self.within_limits(async move {
+        // Boxed, so that whoever awaits a plan does not carry the planner's state on its stack.
+        self.within_limits(Box::pin(async move {
             let names = Names::new(Arc::clone(&scope));
             let dialect = scope.options.dialect;
             let namespace = scope.options.default_namespace.as_deref();
@@ -134,7 +135,7 @@ impl Session {
             let schema = without_metadata(plan.schema().as_arrow());
             let inputs = names.reads();
             Ok(Prepared { plan, state, schema, inputs, sql })
-        })
+        }))
         .await
     }
 
