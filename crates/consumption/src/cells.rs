@@ -27,7 +27,8 @@ pub(crate) fn column_values(array: &dyn Array) -> Result<Vec<Value>, Consumption
     macro_rules! numbers {
         ($($kind:ty),*) => {
             $(if let Some(array) = any.downcast_ref::<$kind>() {
-                return Ok(array.iter().map(|value| value.map_or(Value::Null, Value::from)).collect());
+                let cells = array.iter().map(|value| value.map_or(Value::Null, Value::from));
+                return Ok(cells.collect());
             })*
         };
     }

@@ -136,7 +136,7 @@ impl Around<'_> {
         }
         let options = BuildOptions { full_refresh, publish_at_end: false };
         let workshop = Workshop::new(self.place.tools(), self.run.clone(), options);
-        self.operations(&workshop.called(invocation), "on-run-end").await
+        Box::pin(self.operations(&workshop.called(invocation), "on-run-end")).await
     }
 
     /// Carries out the hooks of one moment, one after the other; the first failure ends them.

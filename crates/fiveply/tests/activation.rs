@@ -47,7 +47,8 @@ fn connection(server: &Server) -> String {
 
 fn per_row(server: &Server, more: &str) -> Folder {
     shop(&format!(
-        "fields: {{name: name, plan: plan}}\n{more}\ndestination:\n  type: http\n  connection: {}\n  \
+        "fields: {{name: name, plan: plan}}\n{more}\ndestination:\n  type: http\n  \
+         connection: {}\n  \
          request: {{method: PUT, path: \"/people/{{key.id}}\"}}\n  \
          delete: {{path: \"/people/{{key.id}}\"}}\n",
         connection(server)
@@ -180,7 +181,8 @@ fn a_batch_that_is_refused_is_halved_until_the_row_at_fault_stands_alone() {
     });
     let folder = shop(&format!(
         "fields: {{id: id, label: \"{{row.name}} on {{row.plan}}\", name: name}}\n\
-         on_removed: {{set: {{gone: true}}}}\nguard: {{removed: 100%}}\ndestination:\n  type: http\n  \
+         on_removed: {{set: {{gone: true}}}}\nguard: {{removed: 100%}}\ndestination:\n  \
+         type: http\n  \
          connection: {}\n  request: {{path: /batch, body: {{items: \"{{rows}}\"}}}}\n  batch: 10\n",
         connection(&server)
     ));

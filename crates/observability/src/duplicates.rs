@@ -72,8 +72,9 @@ async fn extra_by_day(
     let (from, to) = stretch(case.day);
     let sql = format!(
         "select cast(d as varchar) as d, sum(n - 1) as extra from (select cast(moment__ as date) \
-         as d, count(*) as n from (select *, {x} as moment__ from {table}) as q where moment__ >= {from} \
-         and moment__ < {to} group by cast(moment__ as date), {columns} having count(*) > 1) as g \
+         as d, count(*) as n from (select *, {x} as moment__ from {table}) as q \
+         where moment__ >= {from} and moment__ < {to} \
+         group by cast(moment__ as date), {columns} having count(*) > 1) as g \
          group by 1",
         x = time.expression,
         from = moment(from),

@@ -31,8 +31,8 @@ pub(crate) async fn run(
 ) -> TestReport {
     let started = Instant::now();
     let judged = match node.kind {
-        NodeKind::UnitTest => workshop.run_unit_test(node).await,
-        _ => judge(workshop, node, session, cancel).await,
+        NodeKind::UnitTest => Box::pin(workshop.run_unit_test(node)).await,
+        _ => Box::pin(judge(workshop, node, session, cancel)).await,
     };
     let mut report = match judged {
         Ok(report) => report,

@@ -62,7 +62,7 @@ impl Workshop {
         let mut checks = Vec::new();
         for column in &node.columns {
             for constraint in &column.constraints {
-                checks.extend(check(constraint, &[column.name.clone()]));
+                checks.extend(check(constraint, std::slice::from_ref(&column.name)));
             }
         }
         let own = node.config.all.get("constraints").and_then(Value::as_array);

@@ -53,7 +53,7 @@ impl Workshop {
         if incremental::is_microbatch(node) {
             let staged =
                 Box::pin(self.stage_batches(node, making, &before, &world, cancel)).await?;
-            return self.after(node, staged, &world).await;
+            return Box::pin(self.after(node, staged, &world)).await;
         }
         let compiled = self.compile_in(node, &world, full_refresh).await?;
         let session = world.session();
@@ -85,7 +85,7 @@ impl Workshop {
                     let batches =
                         session.rows(&sql).await.map_err(|error| compiled.query_error(error))?;
                     let rows = crate::world::Rows { schema, batches };
-                    self.stage_by_statement(node, &table, making, &world, rows).await?
+                    Box::pin(self.stage_by_statement(node, &table, making, &world, rows)).await?
                 } else {
                     let work =
                         Rows { node, table, incremental, compiled, prepared, session, before };
@@ -93,7 +93,7 @@ impl Workshop {
                 }
             }
         };
-        self.after(node, staged, &world).await
+        Box::pin(self.after(node, staged, &world)).await
     }
 
     /// What a name points to now.

@@ -60,7 +60,7 @@ impl Workshop {
         let staged = stage.finish().await?;
         let mut made = Made::rows(&staged);
         made.version.load = Some(LoadAccount { read, inserted: read, ..LoadAccount::default() });
-        self.after(node, making.staged(node, made), &world).await
+        Box::pin(self.after(node, making.staged(node, made), &world)).await
     }
 
     fn seed_file(&self, node: &Node) -> Result<Arc<SourceFile>, TransformationError> {

@@ -386,7 +386,7 @@ impl Workshop {
         let shape = if before.table.is_some() {
             stage.mode(WriteMode::Merge { keys: vec![settings.names.scd_id.clone()] })?;
             let rows = prepared.schema();
-            let known = before.table.as_ref().map(|base| base.arrow_schema().clone());
+            let known = before.table.as_ref().map(|base| Arc::clone(base.arrow_schema()));
             let added = rows.fields().iter().filter(|field| {
                 known.as_ref().is_none_or(|known| known.column_with_name(field.name()).is_none())
             });
@@ -411,7 +411,7 @@ impl Workshop {
         let mut made = Made::rows(&staged);
         made.version.inputs = prepared.inputs();
         made.version.code_fingerprint = Some(compiled.fingerprint(node));
-        self.after(node, making.staged(node, made), &world).await
+        Box::pin(self.after(node, making.staged(node, made), &world)).await
     }
 
     async fn texts(

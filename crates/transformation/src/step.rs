@@ -161,9 +161,9 @@ impl Workshop {
         let work = async {
             let making = Making { attempt: attempt.clone(), lease: lease.clone() };
             let staged = match node.kind {
-                NodeKind::Model => self.stage_model(node, making, cancel).await?,
-                NodeKind::Seed => self.stage_seed(node, making, cancel).await?,
-                NodeKind::Snapshot => self.stage_snapshot(node, making, cancel).await?,
+                NodeKind::Model => Box::pin(self.stage_model(node, making, cancel)).await?,
+                NodeKind::Seed => Box::pin(self.stage_seed(node, making, cancel)).await?,
+                NodeKind::Snapshot => Box::pin(self.stage_snapshot(node, making, cancel)).await?,
                 other => {
                     return Err(TransformationError::Unsupported {
                         message: format!("a {} is not built yet", other.word()),
@@ -172,7 +172,7 @@ impl Workshop {
                 }
             };
             self.check_constraints(node, &staged).await?;
-            let tests = self.audit(&staged, audits, cancel).await?;
+            let tests = Box::pin(self.audit(&staged, audits, cancel)).await?;
             Ok((staged, tests))
         };
         let made =
@@ -303,7 +303,7 @@ impl Workshop {
     /// Carries out a test as a step of its own, on what is published.
     pub async fn test(&self, node: &NodeId, cancel: &CancellationToken) -> StepReport {
         let started = Instant::now();
-        let mut report = match self.try_test(node, cancel).await {
+        let mut report = match Box::pin(self.try_test(node, cancel)).await {
             Ok(report) => report,
             Err(error) => failed(node, &error),
         };

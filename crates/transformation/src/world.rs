@@ -185,7 +185,8 @@ impl World {
                 for name in names {
                     let name = self.resolved(name);
                     let base = self.table(&name).await?;
-                    let rows = Rows { schema: base.arrow_schema().clone(), batches: Vec::new() };
+                    let rows =
+                        Rows { schema: Arc::clone(base.arrow_schema()), batches: Vec::new() };
                     self.write(&name, Some(&base), WriteMode::ReplaceAll, rows).await?;
                 }
                 Ok(())

@@ -1,9 +1,9 @@
 //! What only the tables know: the names of their columns.
 //!
 //! A rewrite sees no catalog. When it needs the columns of a relation (`natural join`,
-//! `columns(…)`, `pivot`), it asks for them and stops; the session plans `select *` of that relation, with the
-//! common tables in sight, and the rewrite starts again knowing the answer. Statements that ask for
-//! nothing cost nothing.
+//! `columns(…)`, `pivot`), it asks for them and stops; the session plans `select *` of that
+//! relation, with the common tables in sight, and the rewrite starts again knowing the answer.
+//! Statements that ask for nothing cost nothing.
 
 use std::collections::BTreeMap;
 

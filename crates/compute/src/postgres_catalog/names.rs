@@ -36,7 +36,7 @@ pub(crate) fn kind_of(data_type: &DataType) -> Result<Oid, QueryError> {
         }
     };
     kinds::by_name(&text)
-        .or_else(|| match text.as_str() {
+        .or(match text.as_str() {
             "cardinal_number" => Some(kinds::INT4),
             "character_data" | "sql_identifier" | "yes_or_no" => Some(kinds::VARCHAR),
             "xid8" => Some(kinds::INT8),

@@ -17,8 +17,11 @@ pub(crate) struct SetFunction {
     /// The type that a literal as first argument takes; none for an array.
     pub(crate) takes: Option<Oid>,
     pub(crate) columns: &'static [(&'static str, Oid)],
-    pub(crate) call: fn(&Run<'_>, &[Value], bool) -> Result<Vec<Value>, QueryError>,
+    pub(crate) call: SetCall,
 }
+
+/// Gives the rows of a call; the flag says whether it stands in `from`.
+type SetCall = fn(&Run<'_>, &[Value], bool) -> Result<Vec<Value>, QueryError>;
 
 impl std::fmt::Debug for SetFunction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -31,7 +31,7 @@ fn by_definition(rows: &[Row], key: u8, time: i64, rules: Rules) -> Option<(i64,
 }
 
 fn joined(rows: &[Row], entities: &[(u8, i64)], rules: Rules) -> Vec<Option<i64>> {
-    let frame: Vec<(Option<Box<[u8]>>, Option<i64>)> =
+    let frame: Vec<Entity> =
         entities.iter().map(|(key, time)| (Some(vec![*key].into()), Some(*time))).collect();
     let mut join = AsofJoin::new(schema(), rules, &frame);
     for (number, part) in rows.chunks(3).enumerate() {

@@ -253,8 +253,8 @@ fn fan_out(
             let (name, left, right) = (&entity.name, &start.name, &next.name);
             let message = format!(
                 "{whom} cannot be grouped or filtered by \"{}\": joining \"{right}\" to \"{left}\" \
-                 over \"{name}\" would count rows of \"{left}\" more than once, because \"{right}\" \
-                 has many rows for one \"{name}\" ({} to {})",
+                 over \"{name}\" would count rows of \"{left}\" more than once, because \
+                 \"{right}\" has many rows for one \"{name}\" ({} to {})",
                 parts.join("__"),
                 entity.kind.word(),
                 other.kind.word()

@@ -74,9 +74,11 @@ const DAYS: [&str; 9] = [
     "2026-03-31",
 ];
 
+type Fact = (Option<i64>, &'static str, Option<&'static str>, Option<i64>);
+
 struct Star {
     /// Thing, day, kind, amount.
-    facts: Vec<(Option<i64>, &'static str, Option<&'static str>, Option<i64>)>,
+    facts: Vec<Fact>,
     /// Maker and colour per thing, by its number.
     things: Vec<(Option<i64>, Option<&'static str>)>,
     regions: Vec<Option<&'static str>>,

@@ -231,7 +231,7 @@ impl Session {
             "current_user" | "session_user" | "current_role" | "current_catalog" | "current_schema"
         );
         let named = tokens.get(at_name.wrapping_sub(1)).is_some_and(|token| token.is("as"));
-        if !(called || (bare && !sign(at_name + 1, '.') && !named)) {
+        if !called && (!bare || sign(at_name + 1, '.') || named) {
             return None;
         }
         let text = |text: &str| format!("'{}'", text.replace('\'', "''"));

@@ -93,7 +93,10 @@ impl Door {
         let project = Arc::new(opened.project.unwrap());
         let (clocks, randomness) = (Clocks::system(), Arc::new(SystemRandomness));
         let path = root.join(".fiveply/ledger.db");
-        let ledger = Ledger::open(&path, clocks.clone(), randomness.clone()).await.unwrap();
+        let ledger =
+            Ledger::open(&path, clocks.clone(), Arc::<SystemRandomness>::clone(&randomness))
+                .await
+                .unwrap();
         let lake = Lake::local(&root.join("warehouse"), clocks.clone(), randomness).unwrap();
         fill(&ledger, &lake, &project.environment).await;
         let platform = Platform::new(PlatformParts {

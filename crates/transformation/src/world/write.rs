@@ -87,7 +87,7 @@ impl World {
         query: &str,
     ) -> Result<(), TransformationError> {
         let base = self.table(name).await?;
-        let shape = base.arrow_schema().clone();
+        let shape = Arc::clone(base.arrow_schema());
         let mut rows = self.ask(query).await?;
         if !by_name {
             let own: Vec<String> =
