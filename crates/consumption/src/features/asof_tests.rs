@@ -6,7 +6,7 @@ use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use proptest::prelude::*;
 
-use super::asof::{AsofJoin, Moment, Rules};
+use super::asof::{AsofJoin, Entity, Moment, Rules};
 
 #[derive(Clone, Debug)]
 struct Row {
