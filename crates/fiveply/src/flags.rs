@@ -54,7 +54,7 @@ const SHORT: &[(&str, bool)] = &[("-d", false), ("-r", true)];
 pub(crate) fn without_meaningless(
     words: impl IntoIterator<Item = OsString>,
 ) -> (Vec<OsString>, Vec<String>) {
-    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+    let (mut kept, mut left_out) = (Vec::<OsString>::new(), Vec::new());
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let text = word.to_string_lossy().into_owned();
@@ -63,7 +63,9 @@ pub(crate) fn without_meaningless(
             kept.extend(words);
             break;
         }
-        match kind_of(&text) {
+        // `up` and `demo` have a `--host` of their own.
+        let serves = kept.iter().any(|word| word == "up" || word == "demo");
+        match kind_of(&text).filter(|_| !(serves && text.starts_with("--host"))) {
             None => kept.push(word),
             Some(takes_next) => {
                 if takes_next {
@@ -102,6 +104,12 @@ mod tests {
         let (kept, left_out) = without_meaningless(words.map(OsString::from));
         assert_eq!(kept, ["fiveply", "run", "-s", "a"].map(OsString::from));
         assert_eq!(left_out, ["--no-partial-parse", "--log-level"]);
+    }
+
+    #[test]
+    fn a_server_has_a_host_of_its_own() {
+        let words = ["fiveply", "up", "--host", "0.0.0.0"].map(OsString::from);
+        assert_eq!(without_meaningless(words.clone()), (words.to_vec(), Vec::new()));
     }
 
     #[test]
