@@ -90,7 +90,9 @@ fn is_watched(node: &Node) -> bool {
 
 async fn check(workshop: &Workshop, node: &Node, now: DateTime<Utc>) -> Value {
     let started = Instant::now();
-    let failed = |message: String| json!({"unique_id": node.id, "error": message, "status": "runtime error"});
+    let broken = "runtime error";
+    let failed =
+        |message: String| json!({"unique_id": node.id, "error": message, "status": broken});
     let (Some(facts), Some(relation)) = (&node.source, &node.relation) else {
         return failed("the source has no table".to_owned());
     };
