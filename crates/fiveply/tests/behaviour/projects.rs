@@ -112,7 +112,7 @@ select 1 as id
 fn hooks_of_a_run_run_and_one_that_fails_at_its_start_ends_it() {
     let desk = Desk::new(
         "duckdb",
-        "-- dbt_project.yml --\nname: shop\non-run-start: [\"create schema if not exists x\",\n\
+        "-- dbt_project.yml --\nname: shop\non-run-start: [\"create schema if not exists x\", \
          \"create table if not exists main.audit (n bigint)\"]\n\
          on-run-end: [\"insert into main.audit values ({{ results | length }})\"]\n\
          -- models/a.sql --\nselect 1 as id\n",
