@@ -295,8 +295,6 @@ unit_tests:
     model: a
     given: []
     expect: {rows: []}
-metrics:
-  - {name: revenue, label: Revenue, type: simple}
 //- snapshots/s.sql
 {% snapshot keep %}{{ config(unique_key='id', strategy='check', check_cols='all') }}
 select * from {{ ref('a') }}{% endsnapshot %}
