@@ -40,7 +40,6 @@ const ALONE: &[(&str, &[&str])] = &[
     ("datafusion", &["compute"]),
     ("datafusion-pg-catalog", &["compute"]),
     ("pgwire", &["server"]),
-    ("arrow-pg", &["server"]),
     ("croner", &["orchestration"]),
     ("reqwest", &["movement"]),
     ("axum", &["demo", "server"]),
