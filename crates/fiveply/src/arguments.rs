@@ -3,6 +3,8 @@
 mod consume;
 mod dbt;
 pub(crate) mod metric;
+mod up;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -17,6 +19,10 @@ pub(crate) use dbt::{
     DocsArguments, DocsCommand, FreshnessArguments, Indirect, InitArguments, RunOperationArguments,
     ShowArguments, SourceCommand,
 };
+pub(crate) use up::{
+    DEFAULT_PORT, DEFAULT_SQL_PORT, JobCommand, TokenCommand, UpArguments, UserCommand,
+};
+pub(crate) use watch::{BackfillArguments, DiagnoseArguments, IncidentCommand, PromiseCommand};
 
 /// The modern data stack in one binary: load, transform, test, publish, query.
 #[derive(Debug, Parser)]
@@ -403,180 +409,4 @@ pub(crate) struct DemoArguments {
     /// How it is served.
     #[command(flatten)]
     pub(crate) serve: UpArguments,
-}
-
-/// The usual port of web UI and API.
-pub(crate) const DEFAULT_PORT: u16 = 7070;
-/// The usual port of the SQL endpoint.
-pub(crate) const DEFAULT_SQL_PORT: u16 = 5439;
-
-/// Options of `up`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct UpArguments {
-    /// Port of web UI and API; 0 takes a free one [default: 7070, or a free one]
-    #[arg(long, value_name = "PORT")]
-    pub(crate) port: Option<u16>,
-    /// Port of the SQL endpoint; 0 takes a free one [default: 5439, or a free one]
-    #[arg(long, value_name = "PORT")]
-    pub(crate) sql_port: Option<u16>,
-    /// Address to listen on; beyond this machine only when there is an administrator
-    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
-    pub(crate) host: String,
-    /// Look at no schedule; jobs run only when asked for
-    #[arg(long)]
-    pub(crate) no_schedule: bool,
-}
-
-/// What `job` does.
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum JobCommand {
-    /// List the jobs of jobs/, when they run next and how they ended
-    List,
-    /// Run a job now, whatever its schedule says
-    #[command(after_help = "Example: fiveply job run morning")]
-    Run {
-        /// The job
-        name: String,
-    },
-}
-
-/// What `user` does.
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum UserCommand {
-    /// Add a user and print a password, or read one from standard input
-    #[command(after_help = "Examples:
-  fiveply user add ana --role administer
-  fiveply user add bob --role query --role run
-  echo \"$PASSWORD\" | fiveply user add eve --role see --password-stdin")]
-    Add {
-        /// Name to log in by
-        name: String,
-        /// What the user may do: see, query, edit, run, administer
-        #[arg(long, required = true, value_name = "ROLE")]
-        role: Vec<String>,
-        /// Read the password from standard input
-        #[arg(long)]
-        password_stdin: bool,
-    },
-    /// List all users and their roles
-    List,
-    /// Remove a user with all tokens
-    Remove {
-        /// The user
-        name: String,
-    },
-    /// Set another password, made or from standard input
-    Password {
-        /// The user
-        name: String,
-        /// Read the password from standard input
-        #[arg(long)]
-        password_stdin: bool,
-    },
-}
-
-/// What `token` does.
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum TokenCommand {
-    /// Make a token of a user and print it once
-    #[command(after_help = "Examples:
-  fiveply token create ana ci --role run --days 90
-  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:7070/api/v1/project")]
-    Create {
-        /// Whose it is
-        user: String,
-        /// Its name
-        name: String,
-        /// What it may do at most [default: what its user may do]
-        #[arg(long, value_name = "ROLE")]
-        role: Vec<String>,
-        /// Days after which it ends
-        #[arg(long, value_name = "DAYS")]
-        days: Option<u32>,
-    },
-    /// List all tokens
-    List,
-    /// Take a token back
-    Revoke {
-        /// Whose it is
-        user: String,
-        /// Its name
-        name: String,
-    },
-}
-
-/// Options of `diagnose`.
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:
-  fiveply diagnose signups_daily --on 2026-05-22
-  fiveply diagnose revenue_daily.refunded_usd --on 2026-05-22
-  fiveply diagnose fact_orders --from 2026-05-18 --to 2026-05-24
-  fiveply diagnose signups_daily --on 2026-05-22 --postmortem > postmortem.md")]
-pub(crate) struct DiagnoseArguments {
-    /// A metric, a table, `table.column`, or `source.stream`
-    pub(crate) name: String,
-    /// The day [default: the last complete day]
-    #[arg(long, value_name = "DAY")]
-    pub(crate) on: Option<chrono::NaiveDate>,
-    /// The first of several days
-    #[arg(long, value_name = "DAY", conflicts_with = "on")]
-    pub(crate) from: Option<chrono::NaiveDate>,
-    /// The last of several days
-    #[arg(long, value_name = "DAY", conflicts_with = "on")]
-    pub(crate) to: Option<chrono::NaiveDate>,
-    /// The column that tells a row's day [default: event_time of the config, else the likeliest]
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) time_column: Option<String>,
-    /// Write the draft of a post-mortem, in Markdown
-    #[arg(long)]
-    pub(crate) postmortem: bool,
-    /// End with exit code 1 when something is wrong
-    #[arg(long)]
-    pub(crate) check: bool,
-}
-
-/// Options of `backfill`.
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "Example:
-  fiveply backfill int_signups_deduplicated --from 2026-05-22 --to 2026-05-22")]
-pub(crate) struct BackfillArguments {
-    /// The incremental model
-    pub(crate) node: String,
-    /// The first day
-    #[arg(long, value_name = "DAY")]
-    pub(crate) from: chrono::NaiveDate,
-    /// The last day [default: the first]
-    #[arg(long, value_name = "DAY")]
-    pub(crate) to: Option<chrono::NaiveDate>,
-    /// The column that tells a row's day [default: event_time of the config, else the likeliest]
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) time_column: Option<String>,
-    /// Nodes at a time [default: the target's threads]
-    #[arg(long, value_name = "COUNT")]
-    pub(crate) threads: Option<usize>,
-}
-
-/// What to do with incidents.
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum IncidentCommand {
-    /// List open incidents
-    List {
-        /// Closed ones too
-        #[arg(long)]
-        all: bool,
-    },
-    /// One incident with its timeline and its diagnosis as of now
-    Show {
-        /// Its id, or the beginning of it
-        id: String,
-    },
-    /// Look now, as `fiveply up` does every minute, and send what is to be sent
-    Watch,
-}
-
-/// What to do with promises.
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum PromiseCommand {
-    /// List promises and what is left of their budgets
-    List,
 }
