@@ -7,7 +7,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, UInt64Array, new_empty_array,
+};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
@@ -183,11 +185,7 @@ impl DistinctCounts {
         for pair in std::mem::take(&mut self.pairs) {
             if halves(pair).0 < groups { pairs.push(pair) } else { staying.push(pair) }
         }
-        let mut columns = self.values.emit(EmitTo::All)?;
-        let Some(values) = columns.pop() else {
-            return internal_err!("a numbering of one column gave none");
-        };
-        self.values = numbering(&self.value_type)?;
+        let values = self.take_values()?;
         if !staying.is_empty() {
             let places = staying.iter().map(|pair| halves(*pair).1 as u64);
             let kept = take(&values, &UInt64Array::from_iter_values(places), None)?;
@@ -198,6 +196,20 @@ impl DistinctCounts {
             }
         }
         Ok(Taken { counts, pairs, values })
+    }
+
+    /// All numbered values in the order of their numbers; the numbering begins anew.
+    fn take_values(&mut self) -> Result<ArrayRef> {
+        // The numbering of nested types cannot be emptied before it was given a value.
+        if self.values.is_empty() {
+            return Ok(new_empty_array(&self.value_type));
+        }
+        let mut columns = self.values.emit(EmitTo::All)?;
+        self.values = numbering(&self.value_type)?;
+        match columns.pop() {
+            Some(values) => Ok(values),
+            None => internal_err!("a numbering of one column gave none"),
+        }
     }
 }
 
@@ -316,6 +328,7 @@ impl GroupsAccumulator for DistinctCounts {
 #[cfg(test)]
 mod tests {
     use arrow::array::StringViewArray;
+    use arrow::datatypes::{Int32Type, Int64Type};
     use proptest::prelude::*;
 
     use super::*;
@@ -323,6 +336,12 @@ mod tests {
     fn texts(rows: &[(usize, Option<u8>)]) -> ArrayRef {
         let values = rows.iter().map(|(_, value)| value.map(|value| format!("value {value}")));
         Arc::new(values.collect::<StringViewArray>())
+    }
+
+    /// A nested type, which is numbered in another way than text.
+    fn lists(rows: &[(usize, Option<u8>)]) -> ArrayRef {
+        let values = rows.iter().map(|(_, value)| value.map(|value| [Some(i32::from(value))]));
+        Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(values))
     }
 
     fn groups(rows: &[(usize, Option<u8>)]) -> Vec<usize> {
@@ -338,7 +357,7 @@ mod tests {
     }
 
     fn counts(array: &ArrayRef) -> Vec<i64> {
-        array.as_primitive::<arrow::datatypes::Int64Type>().values().to_vec()
+        array.as_primitive::<Int64Type>().values().to_vec()
     }
 
     const GROUPS: usize = 6;
@@ -347,29 +366,50 @@ mod tests {
         proptest::collection::vec((0..GROUPS, proptest::option::weighted(0.8, 0..5_u8)), 0..60)
     }
 
+    /// Counts the first rows in part, early groups leaving first as they do when the input is
+    /// sorted by group, and merges the second rows into them.
+    fn merged(
+        column: fn(&[(usize, Option<u8>)]) -> ArrayRef,
+        first: &[(usize, Option<u8>)],
+        second: &[(usize, Option<u8>)],
+        early: usize,
+    ) -> Vec<i64> {
+        let value_type = column(&[]).data_type().clone();
+        let fresh = || DistinctCounts::new(value_type.clone()).unwrap();
+        let mut partial = fresh();
+        partial.update_batch(&[column(first)], &groups(first), None, GROUPS).unwrap();
+        let mut whole = fresh();
+        let state = partial.state(EmitTo::First(early)).unwrap();
+        let those: Vec<usize> = (0..early).collect();
+        whole.merge_batch(&state, &those, None, GROUPS).unwrap();
+        let state = partial.state(EmitTo::All).unwrap();
+        let those: Vec<usize> = (early..GROUPS).collect();
+        whole.merge_batch(&state, &those, None, GROUPS).unwrap();
+        let state = fresh().convert_to_state(&[column(second)], None).unwrap();
+        whole.merge_batch(&state, &groups(second), None, GROUPS).unwrap();
+
+        let mut counted = counts(&whole.evaluate(EmitTo::First(early)).unwrap());
+        counted.extend(counts(&whole.evaluate(EmitTo::All).unwrap()));
+        counted
+    }
+
     proptest! {
         #[test]
         fn partial_counts_merge_to_what_sets_count(
             first in rows(), second in rows(), early in 0..=GROUPS,
         ) {
-            let fresh = || DistinctCounts::new(DataType::Utf8View).unwrap();
-            let mut partial = fresh();
-            partial.update_batch(&[texts(&first)], &groups(&first), None, GROUPS).unwrap();
-            // The first groups leave early, as they do when the input is sorted by group.
-            let mut whole = fresh();
-            let state = partial.state(EmitTo::First(early)).unwrap();
-            let those: Vec<usize> = (0..early).collect();
-            whole.merge_batch(&state, &those, None, GROUPS).unwrap();
-            let state = partial.state(EmitTo::All).unwrap();
-            let those: Vec<usize> = (early..GROUPS).collect();
-            whole.merge_batch(&state, &those, None, GROUPS).unwrap();
-            let state = fresh().convert_to_state(&[texts(&second)], None).unwrap();
-            whole.merge_batch(&state, &groups(&second), None, GROUPS).unwrap();
+            let all: Vec<_> = first.iter().chain(&second).copied().collect();
+            let expected = expected(&all, GROUPS);
+            prop_assert_eq!(merged(texts, &first, &second, early), expected.clone());
+            prop_assert_eq!(merged(lists, &first, &second, early), expected);
+        }
+    }
 
-            let mut counted = counts(&whole.evaluate(EmitTo::First(early)).unwrap());
-            counted.extend(counts(&whole.evaluate(EmitTo::All).unwrap()));
-            let all: Vec<_> = first.into_iter().chain(second).collect();
-            prop_assert_eq!(counted, expected(&all, GROUPS));
+    #[test]
+    fn groups_that_hold_nothing_but_null_leave_last() {
+        let first = [(0, Some(1)), (5, None)];
+        for column in [texts, lists] {
+            assert_eq!(merged(column, &first, &[], 1), [1, 0, 0, 0, 0, 0]);
         }
     }
 
