@@ -1,26 +1,22 @@
 //! Statements that change something, taken apart. This crate changes no table: whoever does is
 //! told what a statement means, mostly as a query that gives the table's rows afterwards.
 
+mod name;
+
 use datafusion::sql::sqlparser::ast::{
     AlterColumnOperation, AlterTableOperation, Assignment, AssignmentTarget, CreateTable,
-    CreateView, Delete, Expr, FromTable, Insert, Merge, ObjectName, ObjectNamePart, ObjectType,
-    Query, RenameTableNameKind, SchemaName, SetExpr, Statement as Parsed, TableFactor, TableObject,
+    CreateView, Delete, Expr, FromTable, Insert, Merge, ObjectName, ObjectType, Query,
+    RenameTableNameKind, SchemaName, SetExpr, Statement as Parsed, TableFactor, TableObject,
     TableWithJoins, Update, UpdateTableFromKind,
 };
 
+pub(crate) use self::name::last;
+use self::name::named;
+pub use self::name::{StatementName, quoted};
 use crate::error::QueryError;
 use crate::front;
 use crate::merge::merge;
 pub use crate::rewrite::Rewrite;
-
-/// A name as written: the table's own last, its namespace before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatementName {
-    /// The namespace, when the statement gives one.
-    pub namespace: Option<String>,
-    /// The table's own name.
-    pub name: String,
-}
 
 /// A change of a table's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -435,36 +431,6 @@ fn factor(relation: &TableFactor) -> Result<(StatementName, String), QueryError>
 
 fn listed(tables: &[TableWithJoins]) -> String {
     tables.iter().map(TableWithJoins::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// A name in double quotes.
-pub fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-pub(crate) fn last(name: &ObjectName) -> String {
-    match name.0.last() {
-        Some(ObjectNamePart::Identifier(part)) => part.value.clone(),
-        _ => String::new(),
-    }
-}
-
-fn named(name: &ObjectName) -> Result<StatementName, QueryError> {
-    let parts: Vec<String> = name
-        .0
-        .iter()
-        .filter_map(|part| match part {
-            ObjectNamePart::Identifier(part) => Some(part.value.clone()),
-            ObjectNamePart::Function(_) => None,
-        })
-        .collect();
-    match parts.as_slice() {
-        [name] => Ok(StatementName { namespace: None, name: name.clone() }),
-        [.., namespace, name] => {
-            Ok(StatementName { namespace: Some(namespace.clone()), name: name.clone() })
-        }
-        [] => Err(QueryError::project("the statement names no table")),
-    }
 }
 
 #[cfg(test)]

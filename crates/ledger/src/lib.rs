@@ -27,6 +27,7 @@
 //! ```
 
 mod accounts;
+mod alerts;
 mod attempts;
 mod business_clocks;
 mod commit;
@@ -57,6 +58,7 @@ mod versions;
 mod words;
 
 pub use accounts::{AccountFilter, AccountRecord};
+pub use alerts::{AlertStatus, ClaimedAlert};
 pub use attempts::{Attempt, AttemptEnd, AttemptRecord, NewAttempt, StepRecord, StepStatus};
 pub use business_clocks::ClockRecord;
 pub use commit::{Commit, Committed, LoadEntry, PositionMove, Swing};
@@ -65,8 +67,7 @@ pub use firings::{FiringCause, FiringClaim, FiringEnd, FiringRecord, FiringStatu
 pub use health::Health;
 pub use identities::{SessionRecord, TokenRecord, UserRecord};
 pub use incidents::{
-    AlertStatus, ClaimedAlert, IncidentEvent, IncidentKind, IncidentRecord, IncidentSeverity,
-    IncidentStatus, NewIncident,
+    IncidentEvent, IncidentKind, IncidentRecord, IncidentSeverity, IncidentStatus, NewIncident,
 };
 pub use leases::{Claim, Lease};
 pub use online::{NewOnlineView, OnlineRow, OnlineView};

@@ -3,6 +3,7 @@
 //!
 //! This crate never runs a step. Read `orchestration` next.
 
+mod alerts;
 mod budget;
 mod case;
 mod clock_column;

@@ -2,6 +2,7 @@
 //! that cannot be resumed is published whole, or upserted again from its start.
 
 mod changes;
+mod pages;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use project::ingest::{
 };
 use serde_json::Value;
 
+use self::pages::{following, page_ask, token};
 use super::Load;
 use super::batch::Batch;
 use super::drift::Judgement;
@@ -19,7 +21,7 @@ use crate::MovementError;
 use crate::decode::{Chunk, Decoded, Layout, decode};
 use crate::rest::{
     Answer, Ask, Client, Cursors, Pass, RestPosition, condition_holds, cursor_text, field_text,
-    greatest, next_value, records, stepped_back,
+    greatest, records, stepped_back,
 };
 use crate::schema::StreamSchema;
 
@@ -189,10 +191,10 @@ impl<'l> RestLoad<'l, '_> {
         let mut next = pass.page.clone();
         for page in 0..PAGES_MAX {
             self.load.check_cancelled()?;
-            let ask = self.page_ask(&first, feed.paginate, next.as_deref());
+            let ask = page_ask(&first, feed.paginate, next.as_deref());
             let Some(answer) = self.client.ask(&ask).await? else { break };
             let found = records(feed.records, &answer.body).map_err(|why| answer.unusable(why))?;
-            let following = self.following(feed, &answer, &found, page, next.as_deref())?;
+            let following = following(feed, &answer, &found, page, next.as_deref())?;
             self.note_high(feed, &found, &mut pass);
             self.take_page(&mut batch, feed, &answer, &found, resumable).await?;
             if self.again {
@@ -247,62 +249,6 @@ impl<'l> RestLoad<'l, '_> {
         let Some(Incremental::Field { field, .. }) = feed.incremental else { return };
         for value in found.iter().filter_map(|record| field_text(field, record)) {
             pass.high = Some(greatest(pass.high.take(), value));
-        }
-    }
-
-    fn page_ask(&self, first: &Ask, paginate: Option<&Paginate>, next: Option<&str>) -> Ask {
-        let mut ask = first.clone();
-        let Some(paginate) = paginate else { return ask };
-        match (&paginate.next, next) {
-            (NextPage::Url(_), Some(address)) => {
-                ask.path = join(first, address);
-                ask.params.clear();
-            }
-            (NextPage::Page { param, first, .. }, None) => {
-                ask.params.push((param.clone(), first.to_string()));
-            }
-            (
-                NextPage::Cursor { param, .. }
-                | NextPage::Offset { param, .. }
-                | NextPage::Page { param, .. },
-                Some(value),
-            ) => {
-                ask.params.retain(|(name, _)| name != param);
-                ask.params.push((param.clone(), value.to_owned()));
-            }
-            (NextPage::Url(_) | NextPage::Cursor { .. } | NextPage::Offset { .. }, None) => {}
-        }
-        ask
-    }
-
-    /// The value that asks for the next page; none behind the last one.
-    fn following(
-        &self,
-        feed: &Feed<'_>,
-        answer: &Answer,
-        found: &[&Value],
-        page: u64,
-        next: Option<&str>,
-    ) -> Result<Option<String>, MovementError> {
-        let Some(paginate) = feed.paginate else { return Ok(None) };
-        if let Some(stop) = &paginate.stop
-            && condition_holds(stop, &answer.body).map_err(|why| answer.unusable(why))?
-        {
-            return Ok(None);
-        }
-        let count = found.len() as u64;
-        match &paginate.next {
-            NextPage::Url(_) => token(paginate, answer, found),
-            // Without a stop rule an empty page is the last one.
-            NextPage::Cursor { .. } if found.is_empty() && paginate.stop.is_none() => Ok(None),
-            NextPage::Cursor { .. } => token(paginate, answer, found),
-            NextPage::Offset { size, .. } if count < *size => Ok(None),
-            NextPage::Offset { .. } => {
-                let before: u64 = next.and_then(|next| next.parse().ok()).unwrap_or(0);
-                Ok(Some((before + count).to_string()))
-            }
-            NextPage::Page { size, .. } if count < size.unwrap_or(1) => Ok(None),
-            NextPage::Page { first, .. } => Ok(Some((first + page + 1).to_string())),
         }
     }
 
@@ -477,7 +423,7 @@ impl<'l> RestLoad<'l, '_> {
         };
         let mut next: Option<String> = None;
         for page in 0..PAGES_MAX {
-            let ask = self.page_ask(&first, feed.paginate, next.as_deref());
+            let ask = page_ask(&first, feed.paginate, next.as_deref());
             let Some(answer) = self.client.ask(&ask).await? else { return Ok(()) };
             let found = records(path, &answer.body).map_err(|why| answer.unusable(why))?;
             let mut keys = Vec::new();
@@ -494,40 +440,12 @@ impl<'l> RestLoad<'l, '_> {
             if self.again {
                 return Ok(());
             }
-            let following = self.following(&feed, &answer, &found, page, next.as_deref())?;
+            let following = following(&feed, &answer, &found, page, next.as_deref())?;
             if following.is_none() || following == next {
                 return Ok(());
             }
             next = following;
         }
         Ok(())
-    }
-}
-
-fn token(
-    paginate: &Paginate,
-    answer: &Answer,
-    found: &[&Value],
-) -> Result<Option<String>, MovementError> {
-    match &paginate.next {
-        NextPage::Url(from) | NextPage::Cursor { from, .. } => {
-            next_value(from, answer, found).map_err(|why| answer.unusable(why))
-        }
-        NextPage::Offset { .. } | NextPage::Page { .. } => Ok(None),
-    }
-}
-
-/// The address of a next page: absolute, from the host's root, or beside the first page.
-fn join(first: &Ask, address: &str) -> String {
-    if address.starts_with("http://") || address.starts_with("https://") || address.starts_with('/')
-    {
-        return address.to_owned();
-    }
-    match address.starts_with('?') {
-        true => format!("{}{address}", first.path),
-        false => {
-            let folder = first.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            format!("{folder}/{address}")
-        }
     }
 }

@@ -11,12 +11,15 @@ use pgwire::messages::extendedquery::{
 };
 use pgwire::messages::response::EmptyQueryResponse;
 
+use super::commands::shown_columns;
 use super::connection::{Connection, Stopped, Watch};
+use super::cursors::cursor_formats;
 use super::error::SqlError;
+use super::log::Started;
 use super::parameters;
 use super::rows::OutColumn;
 use super::session::{Portal, Prepared, Session, Shape};
-use super::simple::{Started, begin, check_status, cursor_formats, shown_columns};
+use super::simple::{begin, check_status};
 use super::statement::{self, Statement};
 use super::text::statements;
 

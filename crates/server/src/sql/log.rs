@@ -6,6 +6,12 @@ use std::time::Duration;
 
 use ledger::{Ledger, QueryRecord};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::answers::Sent;
+use super::connection::Stopped;
+use super::error::SqlError;
+use super::session::Session;
 
 /// Statements waiting to be written; those beyond are counted and dropped.
 const WAITING_MAX: usize = 10_000;
@@ -58,5 +64,58 @@ async fn write(ledger: Ledger, mut receiver: mpsc::Receiver<QueryRecord>, droppe
             tracing::warn!(%error, statements = batch.len(), "the query log was not written");
         }
         batch.clear();
+    }
+}
+
+/// A statement's beginning, for the query log.
+pub(super) struct Started {
+    at: Instant,
+    record: Option<QueryRecord>,
+}
+
+impl Started {
+    pub(super) fn now(session: &Session, kept: bool) -> Self {
+        let clocks = &session.endpoint.platform.clocks;
+        let record = kept.then(|| QueryRecord {
+            environment: session.environment.clone(),
+            user: session.identity.name.clone(),
+            door: "sql".to_owned(),
+            application: session.settings.get("application_name").unwrap_or_default().to_owned(),
+            sql: String::new(),
+            started_at: clocks.machine.now(),
+            business_time: clocks.business.now(),
+            duration_ms: 0,
+            rows: 0,
+            error: None,
+            error_state: None,
+        });
+        Self { at: Instant::now(), record }
+    }
+
+    pub(super) fn log(self, session: &Session, sql: &str, sent: &Result<Sent, Stopped>) {
+        match sent {
+            Ok(sent) => self.add(session, sql, sent.rows, None),
+            Err(Stopped::Failed(error)) => self.add(session, sql, 0, Some(error)),
+            Err(Stopped::End(_)) => {
+                let gone = SqlError::new("08006", "the connection ended before the statement");
+                self.add(session, sql, 0, Some(&gone));
+            }
+        }
+    }
+
+    pub(super) fn log_error(self, session: &Session, sql: &str, error: &SqlError) {
+        self.add(session, sql, 0, Some(error));
+    }
+
+    fn add(self, session: &Session, sql: &str, rows: usize, error: Option<&SqlError>) {
+        let Some(record) = self.record else { return };
+        session.endpoint.log.add(QueryRecord {
+            sql: sql.to_owned(),
+            duration_ms: u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX),
+            rows: rows as u64,
+            error: error.map(|error| error.message.clone()),
+            error_state: error.map(|error| error.state.to_owned()),
+            ..record
+        });
     }
 }

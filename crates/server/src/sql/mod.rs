@@ -7,9 +7,12 @@
 //! `pgwire`; the order of them, cursors, cancelling and time limits are decided here
 //! (`connection`, `simple`, `extended`).
 
+mod answers;
 mod cells;
+mod commands;
 mod connection;
 mod copy;
+mod cursors;
 mod encode;
 mod endpoint;
 mod error;

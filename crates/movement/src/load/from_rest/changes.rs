@@ -3,6 +3,7 @@
 use project::ingest::{Changes, FeedOrder, Incremental};
 use serde_json::Value;
 
+use super::pages::{following, page_ask};
 use super::{Feed, PAGES_MAX, RestLoad, Stretch};
 use crate::MovementError;
 use crate::load::batch::Batch;
@@ -49,7 +50,7 @@ impl RestLoad<'_, '_> {
         let mut last_answer = None;
         for page in 0..PAGES_MAX {
             self.load.check_cancelled()?;
-            let ask = self.page_ask(&first, feed.paginate, next.as_deref());
+            let ask = page_ask(&first, feed.paginate, next.as_deref());
             let Some(answer) = self.client.ask(&ask).await? else { break };
             let found = records(feed.records, &answer.body).map_err(|why| answer.unusable(why))?;
             self.note_high(&feed, &found, &mut pass);
@@ -57,7 +58,7 @@ impl RestLoad<'_, '_> {
             if events.len() > FEED_EVENTS_MAX {
                 return Err(answer.unusable(format!("more than {FEED_EVENTS_MAX} new events")));
             }
-            let following = self.following(&feed, &answer, &found, page, next.as_deref())?;
+            let following = following(&feed, &answer, &found, page, next.as_deref())?;
             let ended = following.is_none() || following == next;
             last_answer = Some(answer);
             if ended {
