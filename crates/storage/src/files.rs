@@ -21,9 +21,10 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 const FILE_SCHEME: &str = "file://";
 
-/// The path on disk of a location: with or without `file://`.
+/// The path on disk of a location: `file:///a`, `file:/a` as Hadoop and so Spark write it, or `/a`.
 pub(crate) fn disk_path(location: &str) -> &Path {
-    let path = location.strip_prefix(FILE_SCHEME).unwrap_or(location);
+    let Some(path) = location.strip_prefix("file:") else { return Path::new(location) };
+    let path = path.strip_prefix("//").unwrap_or(path);
     Path::new(path.strip_prefix("localhost").unwrap_or(path))
 }
 
@@ -213,5 +214,17 @@ impl FileWrite for WholeFileWriter {
         let content = std::mem::take(&mut self.content).freeze();
         let written = self.files.write_new(&self.path, content).await;
         written.map_err(|error| refused(&self.path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_of_other_engines_are_the_same_file() {
+        for location in ["file:///a/b", "file:/a/b", "file://localhost/a/b", "/a/b"] {
+            assert_eq!(disk_path(location), Path::new("/a/b"), "{location}");
+        }
     }
 }
