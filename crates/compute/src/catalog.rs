@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use base::{EnvironmentName, TableName};
 use datafusion::catalog::TableProvider;
+use datafusion::datasource::ViewTable;
 use iceberg::io::FileIO;
 use ledger::{Ledger, Pointer, PointerKind};
 use object_store::ObjectStore;
@@ -14,6 +15,7 @@ use storage::Lake;
 
 use crate::error::QueryError;
 use crate::front::Dialect;
+use crate::session::Prepared;
 
 /// Pinned tables and views under their names; a cheap clone.
 #[derive(Clone, Debug)]
@@ -134,6 +136,14 @@ impl Catalog {
         self.with(name, Entry::Batches(schema, batches))
     }
 
+    /// Puts the rows of a planned query, which may stand over another environment, in place of what
+    /// the name stood for.
+    #[must_use]
+    pub fn with_query(self, name: TableName, query: &Prepared) -> Self {
+        let rows = ViewTable::new(query.plan().clone(), None);
+        self.with(name, Entry::Provider(Arc::new(rows)))
+    }
+
     /// Puts another reader in place of what the name stood for: the benchmark that holds the
     /// lake's own reader against DataFusion's must change nothing else.
     #[doc(hidden)]
@@ -152,6 +162,11 @@ impl Catalog {
     /// The environment.
     pub fn environment(&self) -> &EnvironmentName {
         &self.environment
+    }
+
+    /// Whether it holds a name.
+    pub fn holds(&self, name: &TableName) -> bool {
+        self.entries.contains_key(name)
     }
 
     /// The names it holds, sorted.

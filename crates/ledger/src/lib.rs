@@ -37,7 +37,9 @@ mod firings;
 mod health;
 mod identities;
 mod incidents;
+mod intervals;
 mod leases;
+mod meanings;
 mod node_history;
 mod online;
 mod open;
@@ -69,7 +71,9 @@ pub use identities::{SessionRecord, TokenRecord, UserRecord};
 pub use incidents::{
     IncidentEvent, IncidentKind, IncidentRecord, IncidentSeverity, IncidentStatus, NewIncident,
 };
+pub use intervals::{Interval, NewIntervals};
 pub use leases::{Claim, Lease};
+pub use meanings::{NodeMeaning, PresentVersion};
 pub use online::{NewOnlineView, OnlineRow, OnlineView};
 pub use open::Ledger;
 pub use pointers::{Pointer, PointerKind};

@@ -26,6 +26,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "incidents and alerts", sql: crate::incidents::INCIDENTS },
     Migration { version: 4, name: "syncs and online features", sql: activation::ACTIVATION },
     Migration { version: 5, name: "query log", sql: QUERY_LOG },
+    Migration { version: 7, name: "meanings and intervals", sql: crate::meanings::MEANINGS },
 ];
 
 /// The newest layout this program knows.

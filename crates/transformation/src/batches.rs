@@ -165,6 +165,83 @@ impl Settings {
     }
 }
 
+/// A stretch of time: its first moment, and the first one after it.
+pub type Stretch = (NaiveDateTime, NaiveDateTime);
+
+/// What a build computed of a microbatch model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComputedPeriods {
+    /// Stretches of time, those that touch joined.
+    pub stretches: Vec<Stretch>,
+    /// Whether nothing of earlier builds is left.
+    pub from_nothing: bool,
+}
+
+/// What a microbatch model should hold, against what was ever computed of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchPlan {
+    /// The first moment that should be there.
+    pub begin: Option<NaiveDateTime>,
+    /// The end of the last period that is over.
+    pub until: NaiveDateTime,
+    /// Periods that were never computed.
+    pub gaps: Vec<Stretch>,
+}
+
+impl BatchPlan {
+    /// Compares a model's settings with what was computed.
+    ///
+    /// # Errors
+    /// When the model is no microbatch model, or lacks a setting.
+    pub fn of(
+        node: &Node,
+        computed: &[Stretch],
+        now: DateTime<Utc>,
+    ) -> Result<Self, TransformationError> {
+        let settings = Settings::of(node)?;
+        let until = settings.size.floor(now.naive_utc());
+        let first = computed.iter().map(|(start, _)| *start).min();
+        let begin = settings.begin.or(first).map(|begin| settings.size.floor(begin));
+        Ok(Self { begin, until, gaps: settings.gaps(computed, until) })
+    }
+}
+
+/// Joins stretches that touch, in their order.
+pub(crate) fn joined(stretches: &[Stretch]) -> Vec<Stretch> {
+    let mut sorted = stretches.to_vec();
+    sorted.sort();
+    let mut found: Vec<Stretch> = Vec::new();
+    for (start, end) in sorted {
+        match found.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            Some(_) | None => found.push((start, end)),
+        }
+    }
+    found
+}
+
+impl Settings {
+    /// Periods from the beginning to a moment that were never computed.
+    fn gaps(&self, computed: &[Stretch], until: NaiveDateTime) -> Vec<Stretch> {
+        let computed = joined(computed);
+        let begin = self.begin.or(computed.first().map(|(start, _)| *start));
+        let Some(begin) = begin else { return Vec::new() };
+        let mut gaps = Vec::new();
+        let mut at = self.size.floor(begin);
+        while at < until {
+            let next = self.size.step(at, 1);
+            if !computed.iter().any(|(start, end)| *start <= at && *end >= next) {
+                gaps.push((at, next));
+            }
+            if next <= at {
+                break;
+            }
+            at = next;
+        }
+        gaps
+    }
+}
+
 fn literal(at: NaiveDateTime) -> String {
     format!("'{}'", at.format("%Y-%m-%d %H:%M:%S+00:00"))
 }
@@ -185,9 +262,14 @@ impl Workshop {
         let fresh = node.config.full_refresh.unwrap_or(self.options.full_refresh);
         let incremental = before.table.is_some() && !fresh;
         let asked = self.invocation.event_times;
-        let periods = settings.periods(node, asked, incremental, self.started)?;
+        let mut periods = settings.periods(node, asked, incremental, self.started)?;
+        if incremental && asked.start.is_none() {
+            self.fill_gaps(node, &settings, &mut periods).await?;
+        }
+        let stretches = joined(&periods);
+        let computed = ComputedPeriods { stretches: stretches.clone(), from_nothing: !incremental };
         let commit = self.commit_id();
-        let mut stage = None;
+        let mut stage: Option<storage::Stage> = None;
         let (mut inputs, mut fingerprint) = (Vec::new(), None);
         for (start, end) in periods {
             if cancel.is_cancelled() {
@@ -217,17 +299,13 @@ impl Workshop {
                 if incremental {
                     let (column, name) = (&settings.column, node.relation.as_ref());
                     let name = name.map(ToString::to_string).unwrap_or_default();
-                    let first = literal(start);
-                    let last = literal(
-                        settings
-                            .size
-                            .ceiling(asked.end.unwrap_or_else(|| self.started.naive_utc())),
-                    );
                     let column = quoted(column);
-                    let kept = format!(
-                        "select * from {name} where ({column} >= {first} and {column} < {last}) \
-                         is not true"
-                    );
+                    let within = stretches.iter().map(|(first, last)| {
+                        let (first, last) = (literal(*first), literal(*last));
+                        format!("({column} >= {first} and {column} < {last})")
+                    });
+                    let within = within.collect::<Vec<_>>().join(" or ");
+                    let kept = format!("select * from {name} where ({within}) is not true");
                     let kept = session.prepare(&kept).await.map_err(own)?;
                     let rows = RowsOf { session: &session, prepared: &kept, compiled: &compiled };
                     rows.write_to(&mut new, cancel, Ok).await?;
@@ -253,7 +331,39 @@ impl Workshop {
         let mut made = Made::rows(&staged);
         made.version.inputs = inputs;
         made.version.code_fingerprint = fingerprint;
+        let mut all = self.periods.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.insert(node.id.clone(), computed);
+        drop(all);
         Ok(making.staged(node, made))
+    }
+
+    /// Puts periods in front that were never computed, and says which. A model of which nothing is
+    /// remembered has none: it was built before periods were remembered.
+    async fn fill_gaps(
+        &self,
+        node: &Node,
+        settings: &Settings,
+        periods: &mut Vec<Stretch>,
+    ) -> Result<(), TransformationError> {
+        let known = self.ledger.intervals(&self.environment, &node.id).await?;
+        let known: Vec<Stretch> = known.iter().map(|one| (one.start, one.end)).collect();
+        let Some((first, _)) = periods.first().copied().filter(|_| !known.is_empty()) else {
+            return Ok(());
+        };
+        let mut gaps = settings.gaps(&known, first);
+        if gaps.is_empty() {
+            return Ok(());
+        }
+        let named = joined(&gaps);
+        let named = named.iter().map(|(start, end)| format!("{start} to {end}"));
+        self.invocation.warn(&format!(
+            "microbatch model \"{}\" also computes what was never computed: {}",
+            node.name,
+            named.collect::<Vec<_>>().join(", ")
+        ));
+        gaps.append(periods);
+        *periods = gaps;
+        Ok(())
     }
 }
 
@@ -264,6 +374,25 @@ mod tests {
 
     fn at(text: &str) -> NaiveDateTime {
         event_time(text).unwrap()
+    }
+
+    #[test]
+    fn gaps_are_the_periods_that_no_stretch_covers() {
+        let settings = Settings {
+            size: Size::Day,
+            column: "at".to_owned(),
+            begin: Some(at("2024-03-01")),
+            lookback: 1,
+        };
+        let known = [
+            (at("2024-03-02"), at("2024-03-03")),
+            (at("2024-03-05"), at("2024-03-07")),
+            (at("2024-03-03"), at("2024-03-04")),
+        ];
+        assert_eq!(joined(&known).len(), 2);
+        let gaps = settings.gaps(&known, at("2024-03-09"));
+        let starts: Vec<String> = gaps.iter().map(|gap| gap.0.date().to_string()).collect();
+        assert_eq!(starts, ["2024-03-01", "2024-03-04", "2024-03-07", "2024-03-08"]);
     }
 
     #[test]

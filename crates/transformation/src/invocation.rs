@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use base::NodeId;
+use ledger::PresentVersion;
 use project::RowFilter;
 use project::jinja::Relation;
 use serde_json::{Map, Value};
@@ -37,6 +38,8 @@ pub struct Invocation {
     pub filter: Option<RowFilter>,
     /// What stands in the place of parents that are not built here.
     pub stands_for: BTreeMap<NodeId, Relation>,
+    /// What another environment shows where this one has nothing.
+    pub beneath: Vec<PresentVersion>,
     /// Whether failing rows of tests are kept, unless a test says otherwise.
     pub store_failures: bool,
     /// Where what templates say is heard.

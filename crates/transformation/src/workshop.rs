@@ -15,6 +15,7 @@ use storage::Lake;
 
 use crate::TransformationError;
 use crate::backfill::BackfillWindow;
+use crate::batches::ComputedPeriods;
 use crate::invocation::Invocation;
 use crate::staged::StagedNode;
 use crate::world::Hands;
@@ -49,6 +50,8 @@ pub struct Workshop {
     pub(crate) staged: Mutex<Vec<StagedNode>>,
     /// The SQL that nodes compiled to.
     pub(crate) compiled: Mutex<BTreeMap<NodeId, String>>,
+    /// The periods that microbatch models computed.
+    pub(crate) periods: Mutex<BTreeMap<NodeId, ComputedPeriods>>,
 }
 
 /// What a workshop is made of.
@@ -93,6 +96,7 @@ impl Workshop {
             run_commit,
             staged,
             compiled: Mutex::default(),
+            periods: Mutex::default(),
         }
     }
 
@@ -101,6 +105,11 @@ impl Workshop {
     pub fn called(mut self, invocation: Invocation) -> Self {
         self.invocation = invocation;
         self
+    }
+
+    /// When the run started, by the business clock.
+    pub fn started(&self) -> DateTime<Utc> {
+        self.started
     }
 
     /// What statements are carried out with.
@@ -130,6 +139,15 @@ impl Workshop {
         let catalog = Catalog::of_environment(&self.ledger, &self.lake, &self.environment)
             .await
             .map_err(|error| TransformationError::from_query(error, None))?;
+        let beneath = self.invocation.beneath.iter();
+        let catalog =
+            beneath.fold(catalog, |catalog, version| match catalog.holds(&version.table) {
+                true => catalog,
+                false => {
+                    let location = version.metadata_location.clone();
+                    catalog.with_version(version.table.clone(), location, version.kind)
+                }
+            });
         let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(staged.iter().fold(catalog, |catalog, node| node.shown_in(catalog)))
     }
@@ -147,6 +165,9 @@ impl Workshop {
         let mut found: BTreeMap<TableName, ledger::PointerKind> =
             pointers.into_iter().map(|pointer| (pointer.table, pointer.kind)).collect();
         let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        for version in &self.invocation.beneath {
+            found.entry(version.table.clone()).or_insert(version.kind);
+        }
         found.extend(staged.iter().map(|node| (node.swing.table.clone(), node.swing.kind)));
         Ok(found)
     }
@@ -203,6 +224,11 @@ impl Workshop {
             .await
             .map_err(|error| TransformationError::Internal(format!("a text broke off: {error}")))?
             .map_err(TransformationError::Project)
+    }
+
+    /// The periods that microbatch models computed so far, published or not.
+    pub fn computed_periods(&self) -> BTreeMap<NodeId, ComputedPeriods> {
+        self.periods.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The leases under which versions wait for the end of the run; they must be renewed.

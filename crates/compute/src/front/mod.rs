@@ -38,6 +38,7 @@ use datafusion::sql::sqlparser::ast;
 
 pub(crate) use casts::doubles_beside_decimals;
 pub use dialect::Dialect;
+pub(crate) use grammar::FrontGrammar;
 pub use parse::range;
 pub(crate) use parse::statements as parse_statements;
 pub(crate) use probe::{Known, PROBES_MAX, Probe};
