@@ -1,5 +1,6 @@
 //! The command line, as clap reads it. Verbs and flags that dbt has keep dbt's meaning.
 
+mod compare;
 mod consume;
 mod dbt;
 pub(crate) mod metric;
@@ -11,6 +12,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::arguments::metric::{DashboardCommand, MetricCommand};
+pub(crate) use compare::{
+    DiffArguments, EnvironmentCommand, IntervalsArguments, LineageArguments, PlanArguments,
+    PromoteArguments,
+};
 pub(crate) use consume::{
     FeaturesCommand, GetFeaturesArguments, RefreshArguments, SyncCommand, SyncLogArguments,
     SyncOutcomeWord, SyncRunArguments, TrainingSetArguments,
@@ -137,6 +142,19 @@ pub(crate) enum Command {
     Ls(ListArguments),
     /// Check the project's files and say what is wrong with them
     Parse,
+    /// Where columns come from and who reads them
+    Lineage(LineageArguments),
+    /// Compare a model's rows in two environments, or two of its versions
+    Diff(DiffArguments),
+    /// Say what a build in an environment would make, reuse and touch
+    Plan(PlanArguments),
+    /// Point one environment's names to what was built in another, all at once
+    Promote(PromoteArguments),
+    /// List, make and drop environments
+    #[command(subcommand)]
+    Environment(EnvironmentCommand),
+    /// Say which periods of a microbatch model were ever computed, and which never
+    Intervals(IntervalsArguments),
     /// Run again what did not succeed in the last run
     Retry(RetryArguments),
     /// Ask a question in SQL
@@ -235,11 +253,15 @@ pub(crate) enum Publish {
   fiveply build                             everything
   fiveply build --select tag:daily --exclude staging
   fiveply build --publish run               all tables of the run at once, or none
+  fiveply build --changed                   only what would come out otherwise
   fiveply run --select orders --full-refresh")]
 pub(crate) struct RunArguments {
     /// Which nodes.
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
+    /// Only what would come out other than it is published; the rest is reused
+    #[arg(long)]
+    pub(crate) changed: bool,
     /// Build incremental models and seeds from nothing
     #[arg(long, short)]
     pub(crate) full_refresh: bool,
@@ -285,6 +307,9 @@ pub(crate) struct RunArguments {
     /// The folder for --defer, when it is another than that of --state
     #[arg(long, value_name = "FOLDER", env = "DBT_DEFER_STATE")]
     pub(crate) defer_state: Option<PathBuf>,
+    /// Read parents that are not built here where another environment has them
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(crate) defer_to: Option<String>,
     /// With --defer, read parents there even when they are here
     #[arg(long)]
     pub(crate) favor_state: bool,
@@ -311,6 +336,9 @@ pub(crate) struct CompileArguments {
     /// Which nodes.
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
+    /// Only what would come out other than it is published; the rest is reused
+    #[arg(long)]
+    pub(crate) changed: bool,
     /// Compile incremental models as if they were built from nothing
     #[arg(long, short)]
     pub(crate) full_refresh: bool,
@@ -322,6 +350,9 @@ pub(crate) struct ListArguments {
     /// Which nodes.
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
+    /// Only what would come out other than it is published, and why
+    #[arg(long)]
+    pub(crate) changed: bool,
     /// Only nodes of these kinds: model, seed, test, source, snapshot, …
     #[arg(long, alias = "resource-types", num_args = 1.., value_name = "KIND")]
     pub(crate) resource_type: Vec<String>,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use base::{NodeId, RunId, TableName};
-use ledger::StepStatus;
+use base::{EnvironmentName, NodeId, RunId, TableName};
+use ledger::{PresentVersion, StepStatus};
 use project::jinja::Relation;
 use project::{Node, NodeKind};
 use serde_json::json;
@@ -71,6 +71,34 @@ pub(crate) async fn deferred(
         node.relation.as_ref().is_some_and(|relation| existing.contains(&relation.table()))
     };
     state::deferred(&place.project, folder, chosen, exists, arguments.favor_state)
+}
+
+/// What another environment shows of all nodes that are not carried out here, under the names that
+/// they have here, and under its own.
+///
+/// # Errors
+/// When the other environment holds nothing.
+pub(crate) async fn beneath(
+    place: &Workplace,
+    other: &str,
+    chosen: &BTreeSet<NodeId>,
+) -> Result<Vec<PresentVersion>, Failure> {
+    let other = EnvironmentName::new(other);
+    crate::commands::environment::known(place, &other).await?;
+    let graph = &place.project.graph;
+    let table = |node: &NodeId| graph.node(node)?.relation.as_ref().map(project::Relation::table);
+    let built: BTreeSet<TableName> = chosen.iter().filter_map(table).collect();
+    let mut found = Vec::new();
+    for version in place.ledger.present_versions(&other).await? {
+        let here = version.node.as_ref().and_then(table);
+        if let Some(here) = here.filter(|here| *here != version.table && !built.contains(here)) {
+            found.push(PresentVersion { table: here, ..version.clone() });
+        }
+        if !built.contains(&version.table) {
+            found.push(version);
+        }
+    }
+    Ok(found)
 }
 
 impl Around<'_> {

@@ -6,6 +6,7 @@ mod again;
 mod arguments;
 mod around;
 mod artifacts;
+mod changed;
 mod commands;
 mod console;
 mod consumer;
@@ -15,6 +16,7 @@ mod failure;
 mod flags;
 mod invocation;
 mod loader;
+mod planned;
 mod progress;
 mod signals;
 mod state;
@@ -121,7 +123,13 @@ async fn dispatch(arguments: &Arguments, console: &Console) -> Result<ExitCode, 
             commands::run::run(common, commands::Verb::Build, run, console).await
         }
         Command::Compile(compile) => commands::compile::run(common, compile, console).await,
-        Command::Ls(list) => commands::list::run(common, list, console),
+        Command::Ls(list) => commands::list::run(common, list, console).await,
+        Command::Lineage(lineage) => commands::lineage::run(common, lineage, console).await,
+        Command::Diff(diff) => commands::diff::run(common, diff, console).await,
+        Command::Intervals(intervals) => commands::intervals::run(common, intervals, console).await,
+        Command::Plan(plan) => commands::plan::run(common, plan, console).await,
+        Command::Promote(promote) => commands::promote::run(common, promote, console).await,
+        Command::Environment(command) => commands::environment::run(common, command, console).await,
         Command::Parse => commands::parse::run(common, console),
         Command::Retry(retry) => commands::retry::run(common, retry, console).await,
         Command::Query(query) => commands::query::run(common, query, console).await,

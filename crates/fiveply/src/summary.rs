@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use base::{LoadAccount, RunId};
+use base::{LoadAccount, NodeId, RunId};
 use ledger::{RunStatus, StepStatus, TestStatus};
 use serde_json::{Value, json};
 use transformation::{StepReport, TestReport};
@@ -27,6 +27,8 @@ pub(crate) struct Summary {
     pub(crate) reports: Vec<StepReport>,
     /// How long the run took.
     pub(crate) duration: Duration,
+    /// Nodes that stayed as they are published, because they would have come out the same.
+    pub(crate) reused: Vec<NodeId>,
 }
 
 impl Summary {
@@ -51,7 +53,15 @@ impl Summary {
             status: RunStatus::Succeeded,
             reports: Vec::new(),
             duration: Duration::ZERO,
+            reused: Vec::new(),
         }
+    }
+
+    /// Says which nodes stayed as they are.
+    #[must_use]
+    pub(crate) fn reusing(mut self, reused: Vec<NodeId>) -> Self {
+        self.reused = reused;
+        self
     }
 
     /// Whether every node succeeded.
@@ -112,6 +122,9 @@ impl Summary {
                 number => parts.push(console.paint(ink, &format!("{number} {word}"))),
             }
         }
+        if !self.reused.is_empty() {
+            parts.push(format!("{} reused", count(self.reused.len() as u64)));
+        }
         let mut line = format!("{}: {}", self.command, parts.join(", "));
         let tests = [
             (TestStatus::Passed, "passed"),
@@ -147,6 +160,7 @@ impl Summary {
             "environment": self.environment,
             "business_time": self.business_time,
             "duration_ms": milliseconds(self.duration),
+            "reused": self.reused,
             "nodes": self.reports.iter().map(node_json).collect::<Vec<_>>(),
         })
     }

@@ -16,6 +16,7 @@ use transformation::{BackfillWindow, BuildOptions, Invocation, StepReport, Works
 
 use crate::arguments::{Publish, RunArguments};
 use crate::around::{self, Around};
+use crate::changed::{self, Kept};
 use crate::commands::Verb;
 use crate::console::Console;
 use crate::executor::{Carrier, Reports};
@@ -170,6 +171,7 @@ impl Begun {
             target: &self.order.target,
             console,
         });
+        let stood = place.ledger.pointers(&place.environment).await.unwrap_or_default();
         let before = match &around {
             Some(around) => around.operations(&workshop, "on-run-start").await,
             None => Vec::new(),
@@ -198,6 +200,19 @@ impl Begun {
         }
         let mut all = reports.all();
         let publication = if publish_at_end { publish(&workshop, &mut all).await } else { Ok(()) };
+        let kept = Kept {
+            invocation: self.order.invocation.clone().unwrap_or_default(),
+            before: stood,
+            built: workshop.compiled(),
+            reports: &all,
+            periods: workshop.computed_periods(),
+            run: &self.run,
+            started: workshop.started(),
+        };
+        if let Err(failure) = changed::keep(place, kept).await {
+            // What was made stays made; a later `--changed` makes it again.
+            tracing::warn!(?failure, "what the run was made from was not kept");
+        }
         let Some(around) = around else { return (publication, all) };
         let after = around.at_the_end(&all, arguments.full_refresh).await;
         let all: Vec<StepReport> = before.into_iter().chain(all).chain(after).collect();
@@ -208,7 +223,12 @@ impl Begun {
 }
 
 /// The selected nodes that the verb carries out.
-fn takes(graph: &Graph, verb: Verb, options: &RunArguments, nodes: &[NodeId]) -> BTreeSet<NodeId> {
+pub(crate) fn takes(
+    graph: &Graph,
+    verb: Verb,
+    options: &RunArguments,
+    nodes: &[NodeId],
+) -> BTreeSet<NodeId> {
     let named = |kinds: &[String], kind: NodeKind| {
         let mut words = kinds.iter().flat_map(|words| words.split([' ', ',']));
         words.any(|word| word == kind.word() || word == "all")
@@ -271,6 +291,7 @@ fn words(arguments: &RunArguments) -> Vec<String> {
     if arguments.publish == Publish::Run {
         words.push("--publish=run".to_owned());
     }
+    words.extend(arguments.defer_to.iter().map(|name| format!("--defer-to={name}")));
     words
 }
 
@@ -282,6 +303,7 @@ pub(crate) fn arguments_of(words: &[String]) -> RunArguments {
         fail_fast: has("--fail-fast"),
         no_audit: has("--no-audit"),
         publish: if has("--publish=run") { Publish::Run } else { Publish::Node },
+        defer_to: words.iter().find_map(|word| word.strip_prefix("--defer-to=")).map(str::to_owned),
         ..RunArguments::default()
     }
 }

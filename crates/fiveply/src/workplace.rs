@@ -27,7 +27,7 @@ use crate::failure::Failure;
 const PROJECT_FILE: &str = "dbt_project.yml";
 
 /// A project that was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OpenedProject {
     /// Its folder.
     pub(crate) root: PathBuf,

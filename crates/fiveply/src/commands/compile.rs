@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use transformation::{BuildOptions, Workshop};
 
 use crate::arguments::{Common, CompileArguments};
+use crate::changed;
 use crate::commands::selected;
 use crate::console::{Console, Ink};
 use crate::failure::Failure;
@@ -24,11 +25,13 @@ pub(crate) async fn run(
     let run = RunId::generate(place.clocks.machine.as_ref(), place.ledger.randomness().as_ref());
     let workshop = Workshop::new(place.tools(), run, BuildOptions::default());
     let graph = Arc::clone(&place.project.graph);
-    let nodes: Vec<&Node> = selected(&place.project, &arguments.selection)?
-        .iter()
-        .filter_map(|id| graph.node(id))
-        .filter(|node| has_sql(node))
-        .collect();
+    let mut ids = selected(&place.project, &arguments.selection)?;
+    if arguments.changed {
+        let found = changed::of_selection(&place, &ids).await?;
+        ids.retain(|id| found.stale.contains_key(id));
+    }
+    let nodes: Vec<&Node> =
+        ids.iter().filter_map(|id| graph.node(id)).filter(|node| has_sql(node)).collect();
     let mut compiled: Vec<Value> = Vec::new();
     for node in &nodes {
         let sql = workshop.compile_node(&node.id, arguments.full_refresh).await?;

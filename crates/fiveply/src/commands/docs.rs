@@ -16,6 +16,7 @@ use crate::commands::selected;
 use crate::console::{Console, seconds};
 use crate::failure::Failure;
 use crate::invocation;
+use crate::planned;
 use crate::workplace::{self, Workplace};
 
 /// The schema that dbt publishes for it.
@@ -66,6 +67,13 @@ pub(crate) async fn run(
         no_ops: Vec::new(),
     };
     artifacts.write_manifest()?;
+    if !arguments.no_compile {
+        let path = artifacts.folder.join("manifest.json");
+        let mut manifest = serde_json::from_str(&std::fs::read_to_string(&path)?)
+            .map_err(|error| Failure::usage(format!("manifest.json is no JSON: {error}")))?;
+        planned::into_manifest(&place, &mut manifest).await?;
+        artifacts.write_file("manifest.json", &manifest)?;
+    }
     let count = nodes.len() + sources.len();
     let whole = json!({
         "metadata": artifacts.metadata(CATALOG),

@@ -6,12 +6,13 @@ use project::{Node, NodeKind};
 use serde_json::{Map, Value};
 
 use crate::arguments::{Common, ListArguments, Output};
+use crate::changed::{self, Changes};
 use crate::commands::selected;
-use crate::console::Console;
+use crate::console::{Console, columns};
 use crate::failure::Failure;
-use crate::workplace;
+use crate::workplace::{self, Workplace};
 
-pub(crate) fn run(
+pub(crate) async fn run(
     common: &Common,
     list: &ListArguments,
     console: &Console,
@@ -33,11 +34,25 @@ pub(crate) fn run(
         let kinds: Vec<&str> = kinds.iter().flat_map(|words| words.split([' ', ','])).collect();
         kinds.is_empty() || kinds.iter().any(|word| *word == "all" || *word == node.kind.word())
     };
-    let ids = selected(&opened.project, &list.selection)?;
+    let mut ids = selected(&opened.project, &list.selection)?;
+    let mut changes = None;
+    if list.changed {
+        let place = Workplace::open(opened.clone(), None).await?;
+        let found = changed::of_selection(&place, &ids).await?;
+        ids.retain(|id| found.stale.contains_key(id));
+        changes = Some(found);
+    }
     let nodes: Vec<&Node> =
         ids.iter().filter_map(|id| graph.node(id)).filter(|node| wanted(node)).collect();
     let lines: Vec<String> = match common.output {
-        Output::Json => nodes.iter().map(|node| describe(node, &list.output_keys)).collect(),
+        Output::Json => {
+            nodes.iter().map(|node| describe(node, &list.output_keys, changes.as_ref())).collect()
+        }
+        Output::Text if changes.is_some() => {
+            let changes = changes.unwrap_or_default();
+            let row = |node: &&Node| vec![name_of(node), changes.words(&node.id)];
+            columns(&nodes.iter().map(row).collect::<Vec<_>>(), &[])
+        }
         Output::Name => nodes.iter().map(|node| node.name.clone()).collect(),
         Output::Path => nodes.iter().map(|node| node.path.clone()).collect(),
         Output::Text | Output::Selector => nodes.iter().map(|node| name_of(node)).collect(),
@@ -85,13 +100,16 @@ const KEYS: &[&str] = &[
 ];
 
 /// One line of JSON, as dbt writes it.
-fn describe(node: &Node, keys: &[String]) -> String {
+fn describe(node: &Node, keys: &[String], changes: Option<&Changes>) -> String {
     let shape = project::manifest::node(node);
     let asked: Vec<&str> = keys.iter().flat_map(|words| words.split([' ', ','])).collect();
     let asked = if asked.is_empty() { KEYS } else { &asked[..] };
-    let fields: Map<String, Value> = asked
+    let mut fields: Map<String, Value> = asked
         .iter()
         .filter_map(|key| Some(((*key).to_owned(), shape.get(*key)?.clone())))
         .collect();
+    if let Some(changes) = changes {
+        fields.insert("changed".to_owned(), changes.json(&node.id));
+    }
     Value::Object(fields).to_string()
 }

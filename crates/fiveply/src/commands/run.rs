@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use base::NodeId;
+use transformation::Invocation;
 
 use crate::arguments::{Common, RunArguments};
 use crate::around;
+use crate::changed;
 use crate::commands::{Verb, selected};
-use crate::console::Console;
+use crate::console::{Console, things};
 use crate::failure::Failure;
 use crate::invocation;
 use crate::signals::cancel_on_signal;
@@ -42,17 +44,45 @@ pub(crate) async fn carry_out(
     nodes: Vec<NodeId>,
     console: &Console,
 ) -> Result<Summary, Failure> {
+    let mut invocation = invocation::of_run(verb.word(), common, arguments, place, console)?;
+    if let Some(other) = &arguments.defer_to {
+        let chosen = work::takes(&place.project.graph, verb, arguments, &nodes);
+        invocation.beneath = around::beneath(place, other, &chosen).await?;
+    }
+    let (nodes, reused) = match arguments.changed {
+        true => without_reused(place, verb, arguments, &invocation, &nodes).await?,
+        false => (nodes, Vec::new()),
+    };
     let mut order = Order::of_command(verb, nodes, arguments);
-    order.invocation = Some(invocation::of_run(verb.word(), common, arguments, place, console)?);
+    order.invocation = Some(invocation);
     let folder = common.target_path.clone().unwrap_or_else(|| PathBuf::from("target"));
     order.target = place.root.join(folder);
     let (target, invocation) = (order.target.clone(), order.invocation.clone());
     let Some(begun) = work::begin(place, order).await? else {
-        console.say("nothing to do: no node of the selection is carried out by this command");
+        console.say(&match reused.len() as u64 {
+            0 => {
+                "nothing to do: no node of the selection is carried out by this command".to_owned()
+            }
+            count => format!("nothing to do: {} as published", things(count, "node")),
+        });
         let invocation = invocation.unwrap_or_default();
         around::artifacts(place, target, verb, &invocation, String::new()).write(&[])?;
-        return Ok(Summary::nothing(verb.word(), place));
+        return Ok(Summary::nothing(verb.word(), place).reusing(reused));
     };
     let cancel = cancel_on_signal(console);
-    begun.carry_out(place, &cancel.stops, console).await
+    Ok(begun.carry_out(place, &cancel.stops, console).await?.reusing(reused))
+}
+
+/// The nodes that would come out other than they are published, and those that would not.
+async fn without_reused(
+    place: &Workplace,
+    verb: Verb,
+    arguments: &RunArguments,
+    invocation: &Invocation,
+    nodes: &[NodeId],
+) -> Result<(Vec<NodeId>, Vec<NodeId>), Failure> {
+    let chosen = work::takes(&place.project.graph, verb, arguments, nodes);
+    let found = changed::find(place, invocation, &chosen).await?;
+    let stale = nodes.iter().filter(|id| found.stale.contains_key(*id)).cloned().collect();
+    Ok((stale, found.reused))
 }

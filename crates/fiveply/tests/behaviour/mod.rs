@@ -2,8 +2,12 @@
 //! of its own and says what must be there afterwards.
 
 mod audits;
+mod changed;
 mod commands;
+mod environments;
 mod incremental;
+mod intervals;
+mod lineage;
 mod models;
 mod projects;
 mod publishing;
