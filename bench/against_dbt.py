@@ -1,13 +1,16 @@
 """Runs one dbt project twice, with dbt-core 1.12 on DuckDB and with fiveply, and says what differs.
 
-    python bench/against_dbt.py PROJECT [--command build]... [--json] [--keep FOLDER]
-
 Both run on copies of the project; packages must be laid out already (`dbt_packages/`, or local
-packages in packages.yml). Compared are the counts of pass, warn, error and skip, the status of
-each node, and the rows of every model, seed and snapshot: in any order, numbers to nine
-significant digits. The exit code is 0 when nothing differs, 1 otherwise.
+packages in packages.yml). Compared are
 
-`--dbt` names a dbt executable; without it a venv is made beside this file's cache folder. dbt-core
+  - the counts of pass, warn, error and skip, the status and the failures of each node,
+  - the rows of every model, seed and snapshot: in any order, numbers to nine significant digits,
+  - the manifest: which nodes there are, and what both say of each, field by field.
+
+The exit code is 0 when nothing differs in the first two, 1 otherwise; with --strict the manifest
+counts too.
+
+`--dbt` names a dbt executable; without it a venv is made once in the user's cache folder. dbt-core
 requires a parser that is no wheel of the registry and is not needed, so everything else it requires
 is installed first and dbt-core itself without its requirements.
 """
@@ -21,6 +24,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -38,6 +42,26 @@ GROUPS = {"success": "pass", "pass": "pass", "warn": "warn", "error": "error", "
           "no-op": "no-op"}
 
 
+EXAMPLES = """examples:
+  python bench/against_dbt.py ~/jaffle_shop_duckdb
+  python bench/against_dbt.py my_project --command seed --command "run --vars '{day: 2024-01-01}'"
+  python bench/against_dbt.py package/integration_tests --base package --keep /tmp/compared
+"""
+
+# What both manifests say of a node and must say alike; a dot goes one level down.
+FIELDS = ("resource_type", "package_name", "name", "alias", "database", "schema", "relation_name",
+          "path", "original_file_path", "fqn", "description", "tags", "meta", "group", "access",
+          "version", "latest_version", "language", "patch_path", "raw_code", "compiled_code",
+          "checksum.checksum", "columns", "refs", "sources", "depends_on.nodes",
+          "depends_on.macros", "config", "contract", "column_name", "attached_node",
+          "file_key_name", "test_metadata", "source_name", "loader", "identifier",
+          "loaded_at_field", "freshness", "type", "owner", "maturity", "url", "primary_key")
+PARTS = ("nodes", "sources", "exposures", "metrics", "groups", "semantic_models", "saved_queries",
+         "unit_tests", "macros", "docs")
+# dbt names its own runs by the clock.
+CLOCKWORK = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*|[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
 def main():
     options = arguments()
     dbt = options.dbt or venv_dbt()
@@ -52,7 +76,8 @@ def main():
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLES,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("project", help="folder with a dbt_project.yml")
     parser.add_argument("--command", action="append", default=[],
                         help="what to run, several in order [default: build]")
@@ -62,10 +87,20 @@ def arguments():
     parser.add_argument("--keep", help="folder to run in, kept afterwards")
     parser.add_argument("--without-dbt", action="store_true",
                         help="take dbt's side from an earlier run in --keep")
+    parser.add_argument("--schema", default="main", help="the target's schema [default: main]")
+    parser.add_argument("--twice", action="store_true",
+                        help="run dbt twice; columns that differ between its own two runs, such "
+                             "as the time of the run, are left out")
+    parser.add_argument("--strict", action="store_true",
+                        help="count what differs in the manifest as a difference")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--verbose", action="store_true", help="also print what fiveply said")
     options = parser.parse_args()
     options.command = options.command or ["build"]
+    if not (Path(options.project) / "dbt_project.yml").is_file():
+        parser.error(f"there is no dbt_project.yml in {options.project}")
+    if not shutil.which(options.fiveply):
+        parser.error(f"there is no program {options.fiveply}: name it with --fiveply")
     return options
 
 
@@ -92,27 +127,32 @@ def venv_dbt():
 def compare(options, dbt, work):
     base = Path(options.base or options.project).resolve()
     inside = Path(options.project).resolve().relative_to(base)
-    theirs, ours = work / "dbt", work / "fiveply"
-    if not options.without_dbt:
-        lay_out(base, inside, theirs)
-    lay_out(base, inside, ours)
-    theirs, ours = theirs / inside, ours / inside
+    sides = {"dbt": dbt, "fiveply": options.fiveply}
+    if options.twice:
+        sides["dbt-again"] = dbt
+    for side, program in sides.items():
+        if program == dbt and options.without_dbt:
+            continue
+        lay_out(base, inside, work / side, options.schema)
+        folder = work / side / inside
+        for number, command in enumerate(options.command):
+            code = run(program, command, folder)
+            keep_results(folder, folder / f"results-{number}.json", code)
+    theirs, ours = work / "dbt" / inside, work / "fiveply" / inside
     report = {"project": str(options.project), "commands": []}
     for number, command in enumerate(options.command):
-        kept = theirs / f"results-{number}.json"
-        if not options.without_dbt:
-            code = run(dbt, command, theirs)
-            keep_results(theirs, kept, code)
-        code = run(options.fiveply, command, ours)
-        keep_results(ours, ours / f"results-{number}.json", code)
-        report["commands"].append(held_together(command, kept, ours / f"results-{number}.json"))
-    report["rows"] = rows_of(options, theirs, ours)
+        kept = f"results-{number}.json"
+        report["commands"].append(held_together(command, theirs / kept, ours / kept))
+    again = work / "dbt-again" / inside if options.twice else None
+    report["rows"] = rows_of(options, theirs, ours, again)
+    report["manifest"] = manifests(theirs, ours)
     report["equal"] = (all(not one["differing"] for one in report["commands"])
-                       and not report["rows"]["differing"])
+                       and not report["rows"]["differing"]
+                       and not (options.strict and report["manifest"]["differing"]))
     return report
 
 
-def lay_out(base, inside, folder):
+def lay_out(base, inside, folder, schema):
     if folder.exists():
         shutil.rmtree(folder)
     shutil.copytree(base, folder, ignore=lambda _, names: [n for n in names if n in LEFT_OUT],
@@ -125,12 +165,12 @@ def lay_out(base, inside, folder):
     # and fiveply after the target, so both have one name.
     (project / "profiles.yml").write_text(
         f"{name}:\n  target: against\n  outputs:\n    against:\n      type: duckdb\n"
-        f"      path: against.duckdb\n      schema: main\n      threads: 2\n")
+        f"      path: against.duckdb\n      schema: {schema}\n      threads: 2\n")
 
 
 def run(program, command, folder):
     fiveply = Path(program).name != "dbt"
-    words = command.split()
+    words = shlex.split(command)
     if fiveply and words[0] == "build":
         words.append("--no-audit")
     environment = {**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "False", "NO_COLOR": "1",
@@ -182,32 +222,114 @@ def counted(results):
     return counts
 
 
-def rows_of(options, theirs, ours):
-    manifest = json.loads((theirs / "target" / "manifest.json").read_text())
+def manifest_of(folder):
+    found = folder / "target" / "manifest.json"
+    return json.loads(found.read_text()) if found.exists() else {}
+
+
+def tables_of(folder, nodes):
+    """The rows of each of the nodes that dbt built, and how many it did not build."""
     import duckdb
-    tables, missing = [], 0
-    with duckdb.connect(str(theirs / "against.duckdb"), read_only=True) as database:
+    if not (folder / "against.duckdb").exists():
+        return {}, len(nodes)
+    tables, missing = {}, 0
+    with duckdb.connect(str(folder / "against.duckdb"), read_only=True) as database:
         known = {(schema.lower(), name.lower()) for schema, name in database.execute(
             "select table_schema, table_name from information_schema.tables").fetchall()}
-        for node in manifest["nodes"].values():
-            if node["resource_type"] not in WITH_ROWS:
-                continue
-            key = (str(node["schema"]).lower(), str(node["alias"]).lower())
-            if key not in known:
+        for node in nodes:
+            if (str(node["schema"]).lower(), str(node["alias"]).lower()) not in known:
                 missing += 1
                 continue
-            relation = f'"{node["schema"]}"."{node["alias"]}"'
-            tables.append((node["unique_id"], relation, read(database, f"from {relation}")))
+            tables[node["unique_id"]] = read(database, f"from {relation_of(node)}")
+    return tables, missing
+
+
+def relation_of(node):
+    return f'"{node["schema"]}"."{node["alias"]}"'
+
+
+def rows_of(options, theirs, ours, again):
+    nodes = [node for node in manifest_of(theirs).get("nodes", {}).values()
+             if node["resource_type"] in WITH_ROWS]
+    tables, missing = tables_of(theirs, nodes)
+    second = tables_of(again, nodes)[0] if again else {}
+    built = [node for node in nodes if node["unique_id"] in tables]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda one: (one, ask(options, ours, one[1])), tables))
-    equal, differing = 0, []
-    for (node, _, wanted), got in answers:
-        difference = got if isinstance(got, str) else difference_of(wanted, got)
+        answers = list(pool.map(lambda node: ask(options, ours, relation_of(node)), built))
+    equal, differing, unsteady = 0, [], {}
+    for node, got in zip(built, answers, strict=True):
+        name, wanted = node["unique_id"], tables[node["unique_id"]]
+        moving = moving_columns(wanted, second.get(name))
+        if moving:
+            unsteady[name] = moving
+        difference = (got if isinstance(got, str)
+                      else difference_of(without(wanted, moving), without(got, moving)))
         if difference:
-            differing.append({"node": node, "difference": difference})
+            differing.append({"node": name, "difference": difference})
         else:
             equal += 1
-    return {"equal": equal, "differing": differing, "not_built_by_dbt": missing}
+    return {"equal": equal, "differing": differing, "not_built_by_dbt": missing,
+            "unsteady": unsteady}
+
+
+def moving_columns(first, second):
+    """The columns that two runs of dbt fill differently."""
+    if second is None or isinstance(first, str) or isinstance(second, str):
+        return []
+    both = zip(first[0], zip(*first[1], strict=True), zip(*second[1], strict=True), strict=False)
+    return [name for name, one, other in both if sorted(map(repr, one)) != sorted(map(repr, other))]
+
+
+def without(table, columns):
+    if not columns or isinstance(table, str):
+        return table
+    kept = [number for number, name in enumerate(table[0]) if name not in columns]
+    return ([table[0][number] for number in kept],
+            [tuple(row[number] for number in kept) for row in table[1]])
+
+
+def manifests(theirs, ours):
+    """Which nodes only one side has, and the fields of which both do not say the same."""
+    there, here = manifest_of(theirs), manifest_of(ours)
+    if not there or not here:
+        lacks = "dbt" if not there else "fiveply"
+        return {"nodes": 0, "differing": [{"field": "manifest", "nodes": 1,
+                                           "example": f"{lacks} wrote none"}]}
+    found, number = {}, 0
+    for part in PARTS:
+        left, right = there.get(part) or {}, here.get(part) or {}
+        # The macros that come with dbt and its adapters are no part of the project.
+        own = {key for key in left.keys() | right.keys()
+               if not key.startswith(("macro.dbt.", "macro.dbt_duckdb.", "doc.dbt."))}
+        for key in sorted(own):
+            number += 1
+            if key not in left or key not in right:
+                side = "dbt" if key in left else "fiveply"
+                note(found, f"{part} only {side} has", key, "")
+                continue
+            if part in ("macros", "docs"):
+                continue
+            for field in FIELDS:
+                one, other = told(left[key], field), told(right[key], field)
+                if one != other:
+                    note(found, field, key, f"dbt {one!s:.150}, fiveply {other!s:.150}")
+    return {"nodes": number, "differing": [
+        {"field": field, "nodes": len(keys), "example": f"{keys[0][0]} {keys[0][1]}".strip()}
+        for field, keys in found.items()]}
+
+
+def note(found, field, key, example):
+    found.setdefault(field, []).append((key, example))
+
+
+def told(node, field):
+    for step in field.split("."):
+        node = node.get(step) if isinstance(node, dict) else None
+    if field.startswith("depends_on"):
+        return sorted(node or [])
+    if isinstance(node, str):
+        return CLOCKWORK.sub("(clock)", node.strip())
+    return node or None
 
 
 def ask(options, folder, relation):
@@ -285,11 +407,30 @@ def show(report, verbose):
                     print(f"      {side}: " + " ".join(str(difference[side]).split())[:400])
         if verbose or not one["fiveply"]["pass"]:
             print("\n".join(f"    | {line}" for line in one["said"].splitlines()[-40:]))
-    rows = report["rows"]
-    print(f"  rows: {rows['equal']} equal, {len(rows['differing'])} differ")
+    rows, manifest = report["rows"], report["manifest"]
     for difference in rows["differing"]:
         print(f"    {difference['node']}: {difference['difference']}")
-    print("  equal" if report["equal"] else "  DIFFERENT")
+    for difference in manifest["differing"]:
+        print(f"    manifest: {difference['field']} ({difference['nodes']}), such as "
+              f"{difference['example']}")
+    table(report)
+
+
+def table(report):
+    print(f"\n  {'':24}{'dbt':>28}{'fiveply':>28}")
+    for one in report["commands"]:
+        for group in sorted(one["dbt"].keys() | one["fiveply"].keys()):
+            there, here = one["dbt"].get(group, 0), one["fiveply"].get(group, 0)
+            mark = "" if there == here else "  <-"
+            print(f"  {one['command'][:16] + ' ' + group:24}{there:>28}{here:>28}{mark}")
+    rows, manifest = report["rows"], report["manifest"]
+    print(f"  rows: {rows['equal']} tables equal, {len(rows['differing'])} differ, "
+          f"{rows['not_built_by_dbt']} not built by dbt")
+    if rows["unsteady"]:
+        print(f"  left out, since dbt's own two runs differ: {rows['unsteady']}")
+    print(f"  manifest: {manifest['nodes']} entries, {len(manifest['differing'])} fields differ "
+          f"somewhere")
+    print("  EQUAL" if report["equal"] else "  DIFFERENT")
 
 
 if __name__ == "__main__":

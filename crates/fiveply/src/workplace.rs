@@ -77,6 +77,7 @@ pub(crate) fn read_project(
         vars: read_vars(common.vars.as_deref())?,
         environment_variables: variables,
         environment: common.environment.clone(),
+        now: Some(SystemClock.now()),
         ..ProjectOptions::default()
     };
     let mut opened = project::open(&root, &options, &SystemFiles);

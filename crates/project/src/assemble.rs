@@ -93,6 +93,9 @@ pub(crate) fn nodes(inputs: &Inputs<'_>, diagnostics: &mut Vec<Diagnostic>) -> V
     for index in 0..inputs.packages.len() {
         assembly.package(index);
     }
+    for patch in inputs.properties.iter().flat_map(|properties| &properties.patches) {
+        assembly.report_unused(patch);
+    }
     assembly.syncs();
     assembly.feature_views();
     assembly.dashboards(inputs.dashboards, inputs.semantics);
@@ -104,7 +107,8 @@ impl<'i> Assembly<'i, '_> {
         let inputs = self.inputs;
         let package = &inputs.packages[index];
         let (content, properties) = (&inputs.contents[index], &inputs.properties[index]);
-        let patches = self.patches(&properties.patches);
+        let mut patches = self.patches(&properties.patches);
+        self.borrow(index, &mut patches);
         self.models(package, content, &patches);
         self.seeds(package, content, &patches);
         self.snapshots(package, content, properties, &patches);
@@ -115,8 +119,36 @@ impl<'i> Assembly<'i, '_> {
         self.declared(package, properties);
         self.semantics(package, inputs.semantics);
         self.operations(package);
-        for patch in patches.values() {
-            self.report_unused(patch);
+    }
+
+    /// A file may describe what another package has: a project replaces a package's seed by one of
+    /// its own, and the package's description stays good.
+    fn borrow(&self, index: usize, patches: &mut BTreeMap<(&'static str, &'i str), &'i Patch>) {
+        for (other, properties) in self.inputs.properties.iter().enumerate() {
+            if other == index {
+                continue;
+            }
+            let content = &self.inputs.contents[other];
+            let package = self.inputs.packages[other].name();
+            let models = content.models.iter().map(|sql| (("model", sql.found.stem()), &sql.found));
+            let seeds = content.seeds.iter().map(|found| (("seed", found.stem()), found));
+            let there: BTreeMap<_, _> = models.chain(seeds).collect();
+            for patch in &properties.patches {
+                let name = patch.name.as_str();
+                let key = (patch.kind.word(), name);
+                if !matches!(patch.kind, NodeKind::Model | NodeKind::Seed) {
+                    continue;
+                }
+                let found = there.get(&key);
+                let has = found.is_some_and(|found| {
+                    let fqn = fqn(package, found.folders(), name);
+                    let settings = self.tree_settings(patch.kind, package, &fqn);
+                    settings.get("enabled") != Some(&Json::Bool(false))
+                });
+                if !has && patch.versions.is_empty() {
+                    patches.entry(key).or_insert(patch);
+                }
+            }
         }
     }
 
@@ -192,6 +224,7 @@ impl<'i> Assembly<'i, '_> {
             .or_else(|| self.group_owner(outline.package, group.as_deref(), &place));
         let description =
             docs::fill(&facts.description, outline.package, &self.docs, &place, self.diagnostics);
+        let (original_path, path_below) = self.paths_in_dbt(outline.package, &outline.path);
         Node {
             id: NodeId::new(format!(
                 "{}.{}.{}",
@@ -204,6 +237,8 @@ impl<'i> Assembly<'i, '_> {
             package: outline.package.to_owned(),
             fqn: outline.fqn,
             path: outline.path,
+            original_path,
+            path_below,
             patch_path: None,
             version: None,
             latest_version: None,
@@ -221,12 +256,32 @@ impl<'i> Assembly<'i, '_> {
             span: outline.span,
             refs: Vec::new(),
             sources: Vec::new(),
+            macros: Vec::new(),
             depends_on: Vec::new(),
             test: None,
             source: None,
             declaration: None,
             config,
         }
+    }
+
+    /// A file relative to its package, and below the resource path that it lies in.
+    fn paths_in_dbt(&self, package: &str, path: &str) -> (String, String) {
+        let found = self.inputs.packages.iter().find(|known| known.name() == package);
+        let Some(package) = found else { return (path.to_owned(), path.to_owned()) };
+        let original = below(path, &package.folder).unwrap_or(path);
+        let paths = &package.file.paths;
+        let folders = [
+            &paths.models,
+            &paths.seeds,
+            &paths.tests,
+            &paths.snapshots,
+            &paths.analyses,
+            &paths.macros,
+        ];
+        let folders = folders.into_iter().flatten();
+        let shortest = folders.filter_map(|folder| below(original, folder)).min_by_key(|p| p.len());
+        (original.to_owned(), shortest.unwrap_or(original).to_owned())
     }
 
     fn group_owner(&mut self, package: &str, group: Option<&str>, span: &Span) -> Option<Owner> {
@@ -321,6 +376,15 @@ fn file_source(node: &Node) -> NodeSource {
     source.this = Some(jinja::Relation::new("", "", &*node.name));
     source.config.clone_from(&node.config.all);
     source
+}
+
+/// The rest of a path below a folder.
+fn below<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
+    let folder = folder.trim_start_matches("./").trim_end_matches('/');
+    if folder.is_empty() {
+        return Some(path);
+    }
+    path.strip_prefix(folder)?.strip_prefix('/')
 }
 
 /// The first line of a file, to point at a resource that is the file.

@@ -1,12 +1,18 @@
 //! A node in the shape of dbt's manifest: the `model` variable and the `graph` variable.
 
+mod defaults;
 mod whole;
 
+use std::collections::BTreeMap;
+
+use base::NodeId;
 use serde_json::{Map, Value as Json, json};
 
 use crate::graph::Graph;
+use crate::jinja::{RefCall, SourceCall};
 use crate::node::{Access, Column, Node, NodeKind};
 use crate::python;
+use crate::test_node::{Test, TestKind};
 
 pub use whole::ManifestFacts;
 
@@ -17,9 +23,9 @@ pub fn node(node: &Node) -> Json {
         "name": node.name,
         "resource_type": node.kind.word(),
         "package_name": node.package,
-        "path": node.path.split_once('/').map_or(node.path.as_str(), |(_, below)| below),
-        "original_file_path": node.path,
-        "patch_path": node.patch_path,
+        "path": path(node),
+        "original_file_path": node.original_path,
+        "patch_path": patch_path(node),
         "fqn": node.fqn,
         "alias": alias(node),
         "description": node.description,
@@ -28,49 +34,193 @@ pub fn node(node: &Node) -> Json {
         "tags": node.tags,
         "meta": node.meta,
         "group": node.group,
-        "access": access(node.access),
-        "version": node.version,
-        "latest_version": node.latest_version,
         "language": "sql",
         "raw_code": node.raw_sql,
         "raw_sql": node.raw_sql,
-        "checksum": {"name": "md5", "checksum": python::md5(&node.raw_sql)},
+        "checksum": checksum(node),
         "refs": refs(node),
         "sources": sources(node),
-        "depends_on": {"nodes": node.depends_on, "macros": []},
+        "metrics": [],
+        "functions": [],
+        "doc_blocks": [],
+        "depends_on": {"macros": node.macros, "nodes": parents(node)},
         "database": node.relation.as_ref().map(|relation| &relation.database),
         "schema": node.relation.as_ref().map(|relation| &relation.schema),
-        "relation_name": node.relation.as_ref().map(ToString::to_string),
-        "contract": {"enforced": node.config.contract_enforced},
-        "docs": {"show": true},
+        "relation_name": relation_name(node),
+        "contract": contract(node),
+        "docs": node.config.all.get("docs").map_or_else(defaults::docs, defaults::docs_of),
     });
-    if let (Json::Object(fields), Some(source)) = (&mut shape, &node.source) {
+    let Json::Object(fields) = &mut shape else { return shape };
+    if let Some(source) = &node.source {
         fields.insert("source_name".to_owned(), source.source.as_str().into());
         fields.insert("source_description".to_owned(), source.source_description.as_str().into());
         fields.insert("loader".to_owned(), source.loader.as_str().into());
         fields.insert("identifier".to_owned(), alias(node).into());
     }
-    if let (Json::Object(fields), Some(test)) = (&mut shape, &node.test) {
-        fields.insert("attached_node".to_owned(), json!(test.attached));
-        if let crate::test_node::TestKind::Generic { namespace, name, arguments, column } =
-            &test.kind
-        {
-            fields.insert("column_name".to_owned(), column.as_deref().into());
-            let metadata = json!({"namespace": namespace, "name": name, "kwargs": arguments});
-            fields.insert("test_metadata".to_owned(), metadata);
-        }
+    if let Some(test) = &node.test {
+        test_fields(node, test, fields);
     }
-    let Json::Object(fields) = &mut shape else { return shape };
     match node.kind {
+        NodeKind::Model => model_fields(node, fields),
+        NodeKind::Seed => {
+            for gone in ["language", "refs", "sources", "metrics", "functions", "contract"] {
+                fields.remove(gone);
+            }
+            fields.insert("depends_on".to_owned(), json!({"macros": []}));
+        }
         NodeKind::Source | NodeKind::Stream => whole::source_shape(node, fields),
         NodeKind::Exposure
         | NodeKind::Metric
         | NodeKind::SemanticModel
         | NodeKind::SavedQuery
         | NodeKind::UnitTest => whole::declared_shape(node, fields),
-        _ => {}
+        NodeKind::Snapshot
+        | NodeKind::Test
+        | NodeKind::Analysis
+        | NodeKind::Operation
+        | NodeKind::Sync
+        | NodeKind::FeatureView
+        | NodeKind::Dashboard => {}
     }
     shape
+}
+
+/// What a node stands on, in dbt's order: sources as they are called, then refs.
+fn parents(node: &Node) -> Vec<&NodeId> {
+    let of_source = |call: &SourceCall| {
+        let end = format!(".{}.{}", call.source, call.table);
+        let fits =
+            move |id: &&NodeId| id.as_str().starts_with("source.") && id.as_str().ends_with(&end);
+        node.depends_on.iter().filter(fits).collect::<Vec<_>>()
+    };
+    let of_ref = |call: &RefCall| {
+        let fits = |id: &&NodeId| {
+            let mut parts = id.as_str().splitn(4, '.');
+            let kind = parts.next().unwrap_or_default();
+            let package = parts.next().unwrap_or_default();
+            kind != "source"
+                && parts.next() == Some(call.name.as_str())
+                && call.package.as_deref().is_none_or(|wanted| wanted == package)
+        };
+        node.depends_on.iter().filter(fits).collect::<Vec<_>>()
+    };
+    let called =
+        node.sources.iter().map(of_source).chain(node.refs.iter().map(|(call, _)| of_ref(call)));
+    let mut found: Vec<&NodeId> = Vec::new();
+    for id in called.flatten().chain(&node.depends_on) {
+        if !found.contains(&id) {
+            found.push(id);
+        }
+    }
+    found
+}
+
+/// What only models have.
+fn model_fields(node: &Node, fields: &mut Map<String, Json>) {
+    fields.insert("access".to_owned(), access(node.access).into());
+    fields.insert("version".to_owned(), version(node.version.as_deref()));
+    fields.insert("latest_version".to_owned(), version(node.latest_version.as_deref()));
+    let written = |key: &str, other: Json| node.config.all.get(key).cloned().unwrap_or(other);
+    fields.insert("deprecation_date".to_owned(), written("deprecation_date", Json::Null));
+    fields.insert("constraints".to_owned(), written("constraints", json!([])));
+    fields.insert("primary_key".to_owned(), json!([]));
+    let spine = node.config.all.get("time_spine").and_then(Json::as_object).map(|written| {
+        let mut spine = written.clone();
+        spine.entry("custom_granularities").or_insert_with(|| json!([]));
+        Json::Object(spine)
+    });
+    fields.insert("time_spine".to_owned(), spine.unwrap_or_default());
+}
+
+/// What only tests have.
+fn test_fields(node: &Node, test: &Test, fields: &mut Map<String, Json>) {
+    fields.insert("attached_node".to_owned(), json!(test.attached));
+    let TestKind::Generic { namespace, name, arguments, column } = &test.kind else { return };
+    fields.insert("column_name".to_owned(), column.as_deref().into());
+    let metadata = json!({"namespace": namespace, "name": name, "kwargs": arguments});
+    fields.insert("test_metadata".to_owned(), metadata);
+    let Some(attached) = &test.attached else { return };
+    let mut parts = attached.as_str().splitn(3, '.');
+    let place = match parts.next() {
+        Some("source") => "sources",
+        Some("seed") => "seeds",
+        Some("snapshot") => "snapshots",
+        _ => "models",
+    };
+    let name = parts.nth(1).unwrap_or_default();
+    let name = if place == "sources" { name.split('.').next() } else { Some(name) };
+    fields.insert("file_key_name".to_owned(), json!(format!("{place}.{}", name.unwrap_or(""))));
+    // What is tested is named first, as the test's own template does.
+    if node.refs.is_empty() && node.sources.is_empty() {
+        let parts: Vec<&str> = attached.as_str().split('.').collect();
+        match parts.as_slice() {
+            ["source", _, source, table] => {
+                fields.insert("sources".to_owned(), json!([[source, table]]));
+            }
+            [_, _, name, rest @ ..] => {
+                let written = rest.first().map(|text| text.trim_start_matches('v'));
+                let call = json!({"name": name, "package": null, "version": version(written)});
+                fields.insert("refs".to_owned(), json!([call]));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The path as dbt shortens it: a generic test has a file of its own name, a source its YAML file.
+fn path(node: &Node) -> String {
+    match (&node.test, node.kind) {
+        (Some(test), _) if matches!(test.kind, TestKind::Generic { .. }) => {
+            format!("{}.sql", test.short_name)
+        }
+        (_, NodeKind::Source | NodeKind::Stream) => node.original_path.clone(),
+        (_, NodeKind::Analysis) => format!("analysis/{}", node.path_below),
+        _ => node.path_below.clone(),
+    }
+}
+
+/// `package://models/schema.yml`.
+fn patch_path(node: &Node) -> Option<String> {
+    let path = node.patch_path.as_deref()?;
+    if node.kind == NodeKind::Source {
+        return None;
+    }
+    let folder = node.path.strip_suffix(node.original_path.as_str()).unwrap_or_default();
+    let below = path.strip_prefix(folder).unwrap_or(path);
+    Some(format!("{}://{below}", node.package))
+}
+
+fn checksum(node: &Node) -> Json {
+    match &node.test {
+        Some(test) if matches!(test.kind, TestKind::Generic { .. }) => {
+            json!({"name": "none", "checksum": ""})
+        }
+        _ => {
+            let text = if node.file.text.is_empty() { &node.raw_sql } else { &node.file.text };
+            json!({"name": "sha256", "checksum": python::sha256_of_words(text)})
+        }
+    }
+}
+
+/// None for what has no table.
+fn relation_name(node: &Node) -> Option<String> {
+    let kept = match &node.test {
+        Some(test) => test.store_failures == Some(true),
+        None => !node.is_ephemeral(),
+    };
+    node.relation.as_ref().filter(|_| kept).map(ToString::to_string)
+}
+
+fn contract(node: &Node) -> Json {
+    json!({"enforced": node.config.contract_enforced, "alias_types": true, "checksum": null})
+}
+
+/// A version as YAML has it: a number where it is one.
+fn version(written: Option<&str>) -> Json {
+    let Some(text) = written else { return Json::Null };
+    let whole = text.parse::<i64>().ok().map(Json::from);
+    let number = whole.or_else(|| text.parse::<f64>().ok().map(Json::from));
+    number.unwrap_or_else(|| text.into())
 }
 
 fn alias(node: &Node) -> &str {
@@ -86,14 +236,26 @@ fn access(access: Access) -> &'static str {
 }
 
 fn refs(node: &Node) -> Vec<Json> {
-    let refs = node.refs.iter().map(
-        |(call, _)| json!({"name": call.name, "package": call.package, "version": call.version}),
-    );
-    refs.collect()
+    let one = |call: &RefCall| {
+        let number = version(call.version.as_deref());
+        json!({"name": call.name, "package": call.package, "version": number})
+    };
+    node.refs.iter().map(|(call, _)| one(call)).collect()
 }
 
 fn sources(node: &Node) -> Vec<Json> {
-    node.sources.iter().map(|call| json!([call.source, call.table])).collect()
+    once(node.sources.iter().map(|call| json!([call.source, call.table])))
+}
+
+/// Each call once, in order of the first.
+fn once(calls: impl Iterator<Item = Json>) -> Vec<Json> {
+    let mut found: Vec<Json> = Vec::new();
+    for call in calls {
+        if !found.contains(&call) {
+            found.push(call);
+        }
+    }
+    found
 }
 
 fn columns(columns: &[Column]) -> Map<String, Json> {
@@ -101,11 +263,16 @@ fn columns(columns: &[Column]) -> Map<String, Json> {
         json!({
             "name": column.name,
             "description": column.description,
-            "data_type": column.data_type,
-            "quote": column.quote,
-            "tags": column.tags,
             "meta": column.meta,
+            "data_type": column.data_type,
             "constraints": column.constraints,
+            "quote": column.quote,
+            "config": {"meta": column.meta, "tags": column.tags},
+            "tags": column.tags,
+            "granularity": null,
+            "dimension": null,
+            "entity": null,
+            "doc_blocks": [],
         })
     };
     columns.iter().map(|column| (column.name.clone(), one(column))).collect()
@@ -114,6 +281,10 @@ fn columns(columns: &[Column]) -> Map<String, Json> {
 /// Everything written, with what dbt fills in.
 fn config(node: &Node) -> Json {
     let mut all = node.config.all.clone();
+    // These stand beside the config and not in it.
+    for beside in ["constraints", "time_spine", "deprecation_date"] {
+        all.remove(beside);
+    }
     all.insert("enabled".to_owned(), node.config.enabled.into());
     let materialized = match node.kind {
         NodeKind::Model => node.config.materialized.word(),
@@ -133,43 +304,11 @@ fn config(node: &Node) -> Json {
         | NodeKind::FeatureView
         | NodeKind::Dashboard => node.kind.word(),
     };
-    all.insert("materialized".to_owned(), materialized.into());
     all.insert("tags".to_owned(), json!(node.tags));
     all.insert("meta".to_owned(), json!(node.meta));
-    for (key, value) in [
-        ("schema", Json::Null),
-        ("alias", Json::Null),
-        ("database", Json::Null),
-        ("full_refresh", Json::Null),
-        ("unique_key", Json::Null),
-        ("incremental_strategy", Json::Null),
-        ("on_schema_change", "ignore".into()),
-        ("pre-hook", json!([])),
-        ("post-hook", json!([])),
-        ("quoting", json!({})),
-        ("column_types", json!({})),
-        ("persist_docs", json!({})),
-        ("grants", json!({})),
-        ("packages", json!([])),
-        ("docs", json!({"show": true})),
-        ("contract", json!({"enforced": node.config.contract_enforced, "alias_types": true})),
-    ] {
-        all.entry(key).or_insert(value);
-    }
-    if let Some(test) = &node.test {
-        test_config(&mut all, test);
-    }
+    all.insert("group".to_owned(), json!(node.group));
+    defaults::fill(node, materialized, &mut all);
     Json::Object(all)
-}
-
-fn test_config(all: &mut Map<String, Json>, test: &crate::test_node::Test) {
-    all.insert("severity".to_owned(), test.severity.word().into());
-    all.insert("fail_calc".to_owned(), test.fail_calculation.as_str().into());
-    all.insert("warn_if".to_owned(), test.warn_if.as_str().into());
-    all.insert("error_if".to_owned(), test.error_if.as_str().into());
-    all.insert("where".to_owned(), test.where_condition.as_deref().into());
-    all.insert("limit".to_owned(), test.limit.into());
-    all.insert("store_failures".to_owned(), test.store_failures.into());
 }
 
 /// The config as `config.get` sees it.
@@ -184,33 +323,21 @@ pub(crate) fn config_of(node: &Node) -> Map<String, Json> {
 
 /// The `graph` variable.
 pub fn graph(graph: &Graph) -> Json {
-    let mut parts: [Map<String, Json>; 5] = Default::default();
+    let mut parts: BTreeMap<&str, Map<String, Json>> = BTreeMap::new();
     for (id, found) in &graph.nodes {
-        let place = match found.kind {
-            NodeKind::Source | NodeKind::Stream => 1,
-            NodeKind::Exposure => 2,
-            NodeKind::Metric => 3,
-            NodeKind::SemanticModel
-            | NodeKind::SavedQuery
-            | NodeKind::UnitTest
-            | NodeKind::Sync
-            | NodeKind::FeatureView
-            | NodeKind::Dashboard => continue,
-            NodeKind::Seed
-            | NodeKind::Model
-            | NodeKind::Snapshot
-            | NodeKind::Test
-            | NodeKind::Analysis
-            | NodeKind::Operation => 0,
-        };
-        parts[place].insert(id.as_str().to_owned(), node(found));
+        let Some(place) = whole::place(found.kind) else { continue };
+        parts.entry(place).or_default().insert(id.as_str().to_owned(), node(found));
     }
-    let [nodes, sources, exposures, metrics, groups] = parts;
+    let mut part = |name: &str| Json::Object(parts.remove(name).unwrap_or_default());
     json!({
-        "nodes": nodes,
-        "sources": sources,
-        "exposures": exposures,
-        "metrics": metrics,
-        "groups": groups,
+        "exposures": part("exposures"),
+        "functions": {},
+        "groups": whole::group_shapes(graph),
+        "metrics": part("metrics"),
+        "nodes": part("nodes"),
+        "sources": part("sources"),
+        "semantic_models": part("semantic_models"),
+        "saved_queries": part("saved_queries"),
+        "unit_tests": part("unit_tests"),
     })
 }

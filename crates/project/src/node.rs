@@ -183,6 +183,8 @@ pub struct Freshness {
     pub warn_after_minutes: Option<i64>,
     /// Fail after so many minutes.
     pub error_after_minutes: Option<i64>,
+    /// The two as written: a count and a period.
+    pub written: [Option<(i64, &'static str)>; 2],
     /// Rows that count.
     pub filter: Option<String>,
 }
@@ -219,6 +221,10 @@ pub struct Node {
     pub fqn: Vec<String>,
     /// File, relative to the project's root.
     pub path: String,
+    /// The same file as dbt names it: relative to its package.
+    pub original_path: String,
+    /// The same file below the resource path of its package, such as `staging/stg_orders.sql`.
+    pub path_below: String,
     /// The properties file that describes it, relative to the root.
     pub patch_path: Option<String>,
     /// Version of a versioned model.
@@ -255,6 +261,8 @@ pub struct Node {
     pub refs: Vec<(jinja::RefCall, Span)>,
     /// The `source` calls found.
     pub sources: Vec<jinja::SourceCall>,
+    /// Ids of the macros that its own template calls, in order of their first call.
+    pub macros: Vec<String>,
     /// What it stands on: direct parents, sorted.
     pub depends_on: Vec<NodeId>,
     /// What only a test has.

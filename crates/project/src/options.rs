@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 
 /// What the command line and the environment add to the user's files.
@@ -20,6 +21,9 @@ pub struct ProjectOptions {
     pub environment_variables: BTreeMap<String, String>,
     /// `--environment`; the target's name otherwise.
     pub environment: Option<String>,
+    /// The moment at which the project is read: what `run_started_at` and `datetime.now()` say to
+    /// templates that ask while it is read, unless the project sets a clock of its own.
+    pub now: Option<DateTime<Utc>>,
     /// Whether to say that the connection of profiles.yml is not used: `debug` does.
     pub announce_ignored_connection: bool,
 }

@@ -217,6 +217,29 @@ fn normal(path: &str) -> String {
     if path.starts_with('/') { format!("/{joined}") } else { joined }
 }
 
+/// The project and its packages as dbt holds them: some packages read their own version there.
+pub(crate) fn for_templates(
+    packages: &[Package],
+    command_line: &Map<String, Json>,
+) -> Map<String, Json> {
+    let one = |package: &Package| {
+        let file = &package.file;
+        let mut shape = Map::new();
+        shape.insert("project_name".to_owned(), file.name.as_str().into());
+        shape.insert("version".to_owned(), file.version.as_deref().into());
+        shape.insert("vars".to_owned(), Json::Object(file.vars.clone()));
+        shape.insert("model_paths".to_owned(), file.paths.models.clone().into());
+        shape.insert("packages_install_path".to_owned(), file.packages_folder.as_str().into());
+        shape
+    };
+    let Some(root) = packages.first() else { return Map::new() };
+    let mut project = one(root);
+    let all = packages.iter().map(|package| (package.name().to_owned(), one(package).into()));
+    project.insert("dependencies".to_owned(), Json::Object(all.collect()));
+    project.insert("cli_vars".to_owned(), Json::Object(command_line.clone()));
+    project
+}
+
 /// Variables as each package sees them: its own, then the root's, then the command line's.
 pub(crate) fn variables(
     packages: &[Package],

@@ -162,7 +162,7 @@ impl Opening<'_> {
             return None;
         };
         let ground = self.ground(&value, diagnostics);
-        let early = self.renderer(&ground, "", Arc::clone(&empty_library()), BTreeMap::new());
+        let early = self.renderer(&ground, &[], Arc::clone(&empty_library()), BTreeMap::new());
         let late = templates::LATE_IN_PROJECT;
         templates::render(&mut value, &early, "", late, Severity::Error, diagnostics);
         let root = project_file::read(&value, diagnostics)?;
@@ -275,14 +275,21 @@ impl Opening<'_> {
     fn renderer(
         &self,
         ground: &Ground,
-        name: &str,
+        packages: &[Package],
         library: Arc<MacroLibrary>,
         variables: BTreeMap<String, Map<String, Json>>,
     ) -> Renderer {
         let mut settings = self.bare_settings(&ground.dialect);
-        name.clone_into(&mut settings.project_name);
+        settings.project = package::for_templates(packages, &self.options.vars);
+        if let Some(root) = packages.first() {
+            root.name().clone_into(&mut settings.project_name);
+            settings.project.insert("target_name".to_owned(), ground.target.name.as_str().into());
+        }
         settings.target = ground.target.for_templates(&ground.environment);
         settings.variables.extend(variables);
+        if let Some(now) = ground.settings.clock.or(self.options.now) {
+            settings.run_started_at = now;
+        }
         Renderer::new(library, settings)
     }
 
@@ -306,7 +313,7 @@ impl Opening<'_> {
         let (library, problems) = MacroLibrary::new(&root.name, &ground.dialect, dispatch, blocks);
         diagnostics.extend(problems);
         let vars = package::variables(packages, &self.options.vars);
-        let renderer = self.renderer(&ground, &root.name, Arc::new(library), vars.clone());
+        let renderer = self.renderer(&ground, packages, Arc::new(library), vars.clone());
         let properties = properties(packages, &contents, &renderer, diagnostics);
         let ingest = self.ingest(&ground, &root.name, &renderer, diagnostics);
         let read = Documents { folder: self.folder, renderer: &renderer, package: &root.name };

@@ -173,6 +173,11 @@ fn patch(
     if let Some(constraints) = fields.value("constraints") {
         facts.config.insert("constraints".to_owned(), constraints.to_json());
     }
+    for key in ["time_spine", "deprecation_date"] {
+        if let Some(value) = fields.value(key) {
+            facts.config.insert(key.to_owned(), value.to_json());
+        }
+    }
     let columns = columns(&mut fields);
     let patch = Patch {
         place: place.clone(),

@@ -65,6 +65,19 @@ fn quoted(text: &str) -> String {
     result
 }
 
+/// What dbt calls the checksum of a SQL file: white space of any length counts as one blank.
+pub(crate) fn sha256_of_words(text: &str) -> String {
+    use sha2::Digest;
+    let mut digest = sha2::Sha256::new();
+    for (index, word) in text.split_whitespace().enumerate() {
+        if index > 0 {
+            digest.update(b" ");
+        }
+        digest.update(word.as_bytes());
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The MD5 of a text in hexadecimal: not for security, but for the names dbt gives.
 pub(crate) fn md5(text: &str) -> String {
     use md5::Digest;

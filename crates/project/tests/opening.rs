@@ -126,6 +126,36 @@ fn tests_carry_their_settings_and_their_node() {
 }
 
 #[test]
+fn a_node_looks_to_templates_as_in_dbt() {
+    let project = clean(SHOP);
+    let shape = |id: &str| project::manifest::node(node(&project, id));
+    let orders = shape("model.shop.orders");
+    assert_eq!(orders["path"], "orders.sql");
+    assert_eq!(orders["original_file_path"], "models/orders.sql");
+    assert_eq!(orders["patch_path"], "shop://models/schema.yml");
+    assert_eq!(orders["checksum"]["name"], "sha256");
+    assert_eq!(orders["config"]["on_schema_change"], "append_new_columns");
+    assert_eq!(orders["config"]["post-hook"], serde_json::json!([]));
+    assert_eq!(orders["depends_on"]["nodes"][0], "model.shop.stg_orders");
+    assert_eq!(shape("model.shop.stg_orders")["path"], "staging/stg_orders.sql");
+    let source = shape("source.shop.app.orders");
+    assert_eq!(source["path"], "models/schema.yml");
+    let after = serde_json::json!({"count": 2, "period": "hour"});
+    assert_eq!(source["freshness"]["warn_after"], after);
+    assert_eq!(source["config"]["freshness"]["warn_after"], after);
+    let unique = project.graph.nodes.values().find(|node| node.name == "unique_orders_id").unwrap();
+    let unique = project::manifest::node(unique);
+    assert_eq!(unique["path"], "unique_orders_id.sql");
+    assert_eq!(unique["config"]["severity"], "warn");
+    assert_eq!(unique["relation_name"], serde_json::Value::Null);
+    assert_eq!(unique["file_key_name"], "models.orders");
+    assert_eq!(unique["refs"][0]["name"], "orders");
+    let macros = serde_json::json!(["macro.dbt.test_unique", "macro.dbt.get_where_subquery"]);
+    assert_eq!(unique["depends_on"]["macros"], macros);
+    assert_eq!(shape("seed.shop.countries")["config"]["delimiter"], ",");
+}
+
+#[test]
 fn parents_come_before_children() {
     let project = clean(SHOP);
     let order = project.graph.order();

@@ -82,15 +82,40 @@ pub(crate) fn read(
             column.push((!null).then(|| value.to_owned()));
         }
     }
+    let stripped = strip_single_quotes(text, &mut columns);
     let mut fields = Vec::with_capacity(header.len());
     let mut arrays = Vec::with_capacity(header.len());
-    for (name, values) in header.iter().zip(&columns) {
-        let array = if as_text(name) { text_array(values) } else { infer(values) };
+    for (index, (name, values)) in header.iter().zip(&columns).enumerate() {
+        let text = as_text(name) || stripped.contains(&index);
+        let array = if text { text_array(values) } else { infer(values) };
         fields.push(Field::new(name, array.data_type().clone(), true));
         arrays.push(array);
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
         .map_err(|error| Box::new(Diagnostic::error(SEED_UNREADABLE, error.to_string())))
+}
+
+/// DuckDB finds out by itself which quote a file uses: without double ones, values that stand in
+/// single quotes lose them. Gives the columns that had some; their types were settled before.
+fn strip_single_quotes(text: &str, columns: &mut [Vec<Option<String>>]) -> Vec<usize> {
+    let quoted = |value: &str| {
+        let inner = value.strip_prefix('\'')?.strip_suffix('\'')?;
+        (!inner.replace("''", "").contains('\'')).then(|| inner.replace("''", "'"))
+    };
+    let mut begun = columns.iter().flatten().flatten().filter(|value| value.starts_with('\''));
+    if text.contains('"') || !begun.all(|value| quoted(value).is_some()) {
+        return Vec::new();
+    }
+    let mut stripped = Vec::new();
+    for (index, column) in columns.iter_mut().enumerate() {
+        for value in column {
+            if let Some(inner) = value.as_deref().and_then(quoted) {
+                *value = Some(inner).filter(|inner| !inner.is_empty());
+                stripped.push(index);
+            }
+        }
+    }
+    stripped
 }
 
 /// Where a quote opens that nothing closes.
@@ -195,7 +220,8 @@ fn timestamp(value: &str) -> Option<i64> {
     if let Ok(zoned) = chrono::DateTime::parse_from_rfc3339(value) {
         return Some(zoned.timestamp_micros());
     }
-    let forms = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"];
+    // dbt takes parts of seconds only in the form of ISO 8601; with a blank they are text.
+    let forms = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
     let moment = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(value, form).ok())?;
     Some(moment.and_utc().timestamp_micros())
 }
@@ -239,6 +265,28 @@ mod tests {
             DataType::Utf8,
         ];
         assert_eq!(found.into_iter().map(|(_, one)| one).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn parts_of_seconds_make_a_moment_in_iso_form_alone() {
+        let found = types("a,b\n2026-05-22T10:00:00.5,2026-05-22 10:00:00.000000\n");
+        let found: Vec<DataType> = found.into_iter().map(|(_, one)| one).collect();
+        assert_eq!(found, [TIMESTAMP, DataType::Utf8]);
+    }
+
+    #[test]
+    fn single_quotes_go_when_a_file_has_no_double_ones() {
+        let values = |text: &str| {
+            let file = SourceFile::new("seeds/a.csv", text);
+            let batch = read(&file, b',', &|_| false).expect("a seed");
+            let column = batch.column(0).as_any().downcast_ref::<StringArray>().cloned();
+            let column = column.expect("text");
+            column.iter().map(|value| value.map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(values("a,b\n'',1\n'it''s',2\n"), [None, some("it's")]);
+        assert_eq!(values("a,b\n'7',1\n'tis,2\n"), [some("'7'"), some("'tis")]);
+        assert_eq!(values("a,b\n'7',\"1\"\n"), [some("'7'")]);
     }
 
     #[test]

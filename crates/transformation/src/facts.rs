@@ -256,13 +256,23 @@ fn cells(batch: &RecordBatch, schema: &Schema) -> Result<Vec<Vec<Cell>>, Failure
     Ok(objects.into_iter().map(row).collect())
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "it was a single before it became text")]
+fn as_single(number: f64) -> f32 {
+    number as f32
+}
+
 fn cell(value: &Value, data_type: &DataType) -> Cell {
     match (value, data_type) {
         (Value::Null, _) => Cell::Null,
         (Value::Bool(value), _) => Cell::Boolean(*value),
         (Value::Number(number), kind) => match number.as_i64() {
             Some(whole) if !kind.is_floating() => Cell::Integer(i128::from(whole)),
-            _ if kind.is_floating() => Cell::Float(number.as_f64().unwrap_or(f64::NAN)),
+            _ if kind.is_floating() => {
+                let number = number.as_f64().unwrap_or(f64::NAN);
+                // Python has doubles alone, and a single shows all its digits there.
+                let single = *kind == DataType::Float32;
+                Cell::Float(if single { f64::from(as_single(number)) } else { number })
+            }
             _ => Cell::Decimal(number.to_string()),
         },
         (Value::String(text), DataType::Date32 | DataType::Date64) => {

@@ -14,6 +14,10 @@ use crate::{TransformationError, Workshop};
 
 /// Whether a hook changes nothing here, as its first word tells: grants, statistics, settings.
 fn is_idle(template: &str) -> bool {
+    // A statement that a macro writes, or carries out itself, is known only when it is rendered.
+    if template.split(';').any(|statement| statement.trim_start().starts_with('{')) {
+        return false;
+    }
     let found = statements(template);
     found.is_ok_and(|found| found.iter().all(|statement| *statement == Statement::Nothing))
 }
@@ -127,5 +131,18 @@ impl Workshop {
             .await
             .map_err(|error| TransformationError::Internal(format!("a macro broke off: {error}")))?
             .map_err(TransformationError::Project)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_idle;
+
+    #[test]
+    fn a_hook_is_idle_only_when_no_macro_may_do_something() {
+        assert!(is_idle("grant select on {{ this }} to role reader; analyze {{ this }}"));
+        assert!(!is_idle("{{ fill_from_graph(this) }}"));
+        assert!(!is_idle("analyze {{ this }}; {% if execute %}{{ note() }}{% endif %}"));
+        assert!(!is_idle("insert into log select 1"));
     }
 }

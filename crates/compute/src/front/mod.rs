@@ -21,6 +21,7 @@ mod pivot;
 mod probe;
 mod refuse;
 mod sources;
+mod spelling;
 mod star;
 mod time;
 mod tokens;

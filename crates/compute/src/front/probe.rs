@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{Cte, Query, SetExpr, TableFactor, TableWit
 
 use super::dialect::Dialect;
 use super::parse;
+use super::spelling::Spelling;
 use super::walk::Scene;
 use crate::error::QueryError;
 
@@ -23,6 +24,8 @@ pub(crate) const PROBES_MAX: usize = 200;
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     columns: BTreeMap<String, Option<Vec<String>>>,
+    /// Names that were found in another case.
+    pub(crate) spelling: Spelling,
     /// A name was no column: it may be an alias of the same select list.
     pub(crate) aliases: bool,
     /// Two aggregates had one name: a cast inside them does not show in it.
@@ -37,6 +40,12 @@ impl Known {
 
     /// Whether planning is worth another try after this error.
     pub(crate) fn learn(&mut self, error: &DataFusionError, dialect: Dialect) -> bool {
+        if let DataFusionError::SchemaError(schema, _) = error.find_root()
+            && let SchemaError::FieldNotFound { field, valid_fields } = schema.as_ref()
+            && self.spelling.learn(field, valid_fields, dialect)
+        {
+            return true;
+        }
         let place = match (error.find_root(), dialect) {
             (DataFusionError::SchemaError(schema, _), Dialect::Duckdb | Dialect::Snowflake)
                 if matches!(schema.as_ref(), SchemaError::FieldNotFound { .. }) =>

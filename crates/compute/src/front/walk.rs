@@ -39,6 +39,7 @@ pub(crate) fn rewrite(
     known: &Known,
     query: &mut Query,
 ) -> Result<Option<Probe>, QueryError> {
+    known.spelling.apply(query);
     let (scope, wanted) = (RefCell::default(), RefCell::default());
     let scene = Scene { sql, dialect, options, known, scope, wanted };
     let mut walk = Walk { scene, depth: 0, withs: Vec::new() };

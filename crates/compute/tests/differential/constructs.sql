@@ -310,3 +310,11 @@ select greatest(score / 100000000000000000, 0.0) as a, nullif(score, 0.1) as b f
 select '2026-05-22 10:00:00+02'::timestamptz as a, timestamptz '2026-05-22 10:00:00' as b
 -- dp joins of doubles and decimals
 select count(*) as n from people p join people q on p.score = q.balance
+-- d names in quotes mean a column in whatever case
+select p."COUNTRY" as c, "Small" as s, "P"."ACTIVE" as x from people p order by "SMALL", 1, 3
+-- d a bare name means a quoted one in another case
+select loud from (select small as "LOUD" from people) order by loud
+-- d except over a coalesce that cannot be null
+select coalesce(small = 1, false) as a from people except select coalesce(null, false)
+-- d one spelling means columns of different case in two branches
+select "COUNTRY" from people except select "COUNTRY" from (select 'x' as "Country")

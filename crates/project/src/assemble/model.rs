@@ -177,6 +177,7 @@ impl<'i> Assembly<'i, '_> {
     }
 
     fn take_calls(&mut self, node: &mut Node, parsed: Parsed) {
+        node.macros = parsed.called;
         node.refs.extend(parsed.refs);
         node.sources.extend(parsed.sources);
     }
@@ -186,13 +187,18 @@ impl<'i> Assembly<'i, '_> {
         let hooks = node.config.pre_hooks.iter().chain(&node.config.post_hooks);
         let texts: Vec<String> = hooks
             .map(|hook| hook.sql.clone())
-            .filter(|sql| sql.contains("ref(") || sql.contains("source("))
+            .filter(|sql| crate::templates::holds_jinja(sql))
             .collect();
         for text in texts {
             let file = SourceFile::new(node.path.clone(), text);
             let mut source = NodeSource::file(&file, &node.package, node.id.as_str());
             source.this = Some(crate::jinja::Relation::new("", "", &*node.name));
             let parsed = self.parse(&source);
+            for called in parsed.called {
+                if !node.macros.contains(&called) {
+                    node.macros.push(called);
+                }
+            }
             let place = node.span.clone();
             node.refs.extend(parsed.refs.into_iter().map(|(call, _)| (call, place.clone())));
             for mut call in parsed.sources {

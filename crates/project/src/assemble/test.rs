@@ -158,7 +158,7 @@ impl<'i> Assembly<'i, '_> {
         let facts = Facts { description: test.description.clone(), ..Facts::default() };
         let mut node = self.node(outline, &facts, settings);
         node.id = NodeId::new(format!("{}.{}", node.id, test.id_hash(&full_name)));
-        node.raw_sql = raw_template(&test);
+        node.raw_sql = raw_template(&test, (short_name != full_name).then_some(&short_name));
         let mut facts = test.test(&node.config.all, short_name, self.diagnostics);
         facts.attached = Some(attached.id.clone());
         node.test = Some(facts);
@@ -243,6 +243,8 @@ impl<'i> Assembly<'i, '_> {
             && !self.is_overridden(&test.name, &node.package);
         if plain {
             node.depends_on.push(attached.id.clone());
+            let own = format!("macro.dbt.test_{}", test.name);
+            node.macros = vec![own, "macro.dbt.get_where_subquery".to_owned()];
             return Map::new();
         }
         let source = test_source(node, test);
@@ -253,6 +255,7 @@ impl<'i> Assembly<'i, '_> {
         }
         node.refs = parsed.refs.into_iter().map(|(call, _)| (call, test.span.clone())).collect();
         node.sources = parsed.sources;
+        node.macros = parsed.called;
         for call in &mut node.sources {
             call.span.clone_from(&test.span);
         }
@@ -280,13 +283,16 @@ fn test_source(node: &Node, test: &GenericTest) -> NodeSource {
 }
 
 /// dbt's `raw_code` of a generic test.
-fn raw_template(test: &GenericTest) -> String {
+fn raw_template(test: &GenericTest, short_name: Option<&String>) -> String {
     let name = match &test.namespace {
         Some(namespace) => format!("{namespace}.test_{}", test.name),
         None => format!("test_{}", test.name),
     };
-    let settings: Vec<String> = test
-        .config
+    let mut config = test.config.clone();
+    if let Some(short_name) = short_name {
+        config.entry("alias").or_insert_with(|| short_name.as_str().into());
+    }
+    let settings: Vec<String> = config
         .iter()
         .map(|(key, value)| match value {
             Json::String(text) => format!("{key}=\"{}\"", text.replace('"', "\\\"")),

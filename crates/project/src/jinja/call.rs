@@ -40,6 +40,7 @@ impl MacroObject {
             self.context.at(site.0.clone());
         }
         self.context.note_macro(&self.declared.id);
+        self.context.note_direct_call(&self.declared.id);
         let unit = self.context.unit(&self.declared)?;
         let _entered = self.context.enter(&self.declared.id)?;
         let root = Context::root(&self.context);

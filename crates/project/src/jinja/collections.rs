@@ -238,7 +238,8 @@ pub(crate) fn read_map(
                 .map(|(key, value)| Value::from(Tuple::new(vec![key, value])))
                 .collect(),
         ),
-        "copy" => Dict::value(pairs()),
+        // dbt's own objects, which are plain mappings here, are asked for it.
+        "copy" | "to_dict" => Dict::value(pairs()),
         _ => return Ok(None),
     }))
 }

@@ -62,6 +62,7 @@ pub(crate) struct Context {
     pub(crate) marks: Option<Mutex<Marks>>,
     extra: BTreeMap<String, Value>,
     model: OnceLock<Value>,
+    graph: OnceLock<Value>,
     site: Mutex<Option<Span>>,
     depth: AtomicUsize,
     calls: AtomicUsize,
@@ -104,6 +105,7 @@ impl Context {
             marks: marks.map(Mutex::new),
             extra,
             model: OnceLock::new(),
+            graph: OnceLock::new(),
             site: Mutex::default(),
             depth: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
@@ -145,6 +147,17 @@ impl Context {
         let mut record = locked(&self.record);
         if !record.parsed.macros.contains(id) {
             record.parsed.macros.insert(id.to_owned());
+        }
+    }
+
+    /// A macro that the node's own template calls, not one that a macro calls.
+    pub(crate) fn note_direct_call(&self, id: &str) {
+        if self.depth.load(Ordering::Relaxed) > 0 {
+            return;
+        }
+        let called = &mut locked(&self.record).parsed.called;
+        if !called.iter().any(|known| known == id) {
+            called.push(id.to_owned());
         }
     }
 
@@ -312,7 +325,7 @@ impl Resolve for Arc<Context> {
             "run_started_at" => DateTimeObject::utc(settings.run_started_at),
             "modules" => ModuleObject::value(Module::All, settings.run_started_at),
             "graph" => match self.phase {
-                Phase::Run => from_json(&self.host.graph()),
+                Phase::Run => self.graph.get_or_init(|| from_json(&self.host.graph())).clone(),
                 Phase::Parse | Phase::Value => Missing::value(),
             },
             "selected_resources" => {

@@ -14,6 +14,7 @@ use crate::jinja::collections::{dict_of, invalid, pairs_of, unknown_method};
 use crate::jinja::context::{Context, Phase, SECRET_PREFIX, locked};
 use crate::jinja::engine::{dict_difference, set_function, zip_function};
 use crate::jinja::json_text;
+use crate::jinja::names;
 use crate::jinja::native::rendered;
 use crate::jinja::render::{ConfigCall, SourceCall, VarCall};
 use crate::jinja::rewrite::Site;
@@ -72,6 +73,11 @@ impl fmt::Debug for Function {
 impl Object for Function {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let asked = key.as_str() == Some("config") && matches!(self.name, "ref" | "source");
+        asked.then(|| names::project(&self.context))
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
@@ -403,8 +409,15 @@ impl Object for Var {
             let span = self.0.site();
             locked(&self.0.record).parsed.vars.push(VarCall { name: name.clone(), span });
         }
-        if let Some(value) = self.lookup(&name) {
-            return Ok(from_json(value));
+        match self.lookup(&name) {
+            // `vars: {orders: "{{ source('shop', 'orders') }}"}`: a text is rendered where it is
+            // asked for, what is inside of lists and mappings is not.
+            Some(Json::String(text)) if crate::templates::holds_jinja(text) => {
+                let _entered = self.0.enter("var")?;
+                return rendered(&self.0, text);
+            }
+            Some(value) => return Ok(from_json(value)),
+            None => {}
         }
         match arguments.optional("default") {
             Some(default) => Ok(default),

@@ -12,7 +12,15 @@ use crate::jinja::call::MacroObject;
 use crate::jinja::context::{Context, Resolve};
 use crate::jinja::library::GLOBAL_PACKAGE;
 use crate::jinja::signal::{Raised, raise};
-use crate::jinja::value::{Missing, from_json};
+use crate::jinja::value::{Missing, from_json, from_map};
+
+/// The project as dbt holds it in memory, with the command's own arguments.
+pub(crate) fn project(context: &Context) -> Value {
+    let mut project = context.settings.project.clone();
+    let arguments = context.settings.arguments.clone();
+    project.insert("args".to_owned(), serde_json::Value::Object(arguments));
+    from_map(&project)
+}
 
 enum Kind {
     Package(String),

@@ -41,6 +41,8 @@ pub struct Settings {
     pub flags: Map<String, Json>,
     /// The `invocation_args_dict` variable.
     pub arguments: Map<String, Json>,
+    /// What packages read as `builtins.ref.config`: the project's name, its packages' versions.
+    pub project: Map<String, Json>,
 }
 
 impl Settings {
@@ -56,6 +58,7 @@ impl Settings {
             invocation_id: String::new(),
             flags: Map::new(),
             arguments: Map::new(),
+            project: Map::new(),
         }
     }
 }
@@ -167,6 +170,8 @@ pub struct Parsed {
     pub environment_variables: BTreeSet<String>,
     /// Ids of the macros that were called.
     pub macros: BTreeSet<String>,
+    /// Those of them that the template itself calls, in order of their first call.
+    pub called: Vec<String>,
     /// Warnings raised with `exceptions.warn`.
     pub warnings: Vec<Diagnostic>,
     /// The rendered text, seldom of use.

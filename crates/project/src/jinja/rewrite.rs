@@ -221,24 +221,9 @@ impl Rewriter<'_, '_> {
                 defaults.push(default);
                 continue;
             };
-            if matches!(default, Expr::Const(_)) {
-                defaults.push(default);
-                continue;
-            }
-            // `macro m(a, b=a)`: the engine looks at defaults last to first and would not know `a`
-            // yet, so the body begins with them.
-            let span = name.span();
-            let unknown = ast::Var { id: "__absent" };
-            defaults.push(Expr::Var(spanned(unknown, span)));
-            let variable = || Expr::Var(spanned(ast::Var { id: name.id }, span));
-            let test = ast::Test { name: "undefined", expr: variable(), args: Vec::new() };
-            let set = ast::Set { target: variable(), expr: default };
-            let condition = ast::IfCond {
-                expr: Expr::Test(spanned(test, span)),
-                true_body: vec![Stmt::Set(spanned(set, span))],
-                false_body: Vec::new(),
-            };
-            body.push(Stmt::IfCond(spanned(condition, span)));
+            let (default, first) = late_default(name.id, default, name.span());
+            defaults.push(default);
+            body.extend(first);
         }
         body.extend(self.body(&node.body));
         ast::Macro { name: node.name, args, defaults, body }
@@ -443,6 +428,29 @@ impl Rewriter<'_, '_> {
             })
             .collect()
     }
+}
+
+/// `macro m(a, b=a)`: the engine looks at defaults last to first and would not know `a` yet, so
+/// the body begins with those that are no constants. Gives the default for the engine, and that
+/// beginning.
+pub(crate) fn late_default(
+    name: &'static str,
+    default: Tree,
+    span: Span,
+) -> (Tree, Option<Stmt<'static>>) {
+    if matches!(default, Expr::Const(_)) {
+        return (default, None);
+    }
+    let variable = || Expr::Var(spanned(ast::Var { id: name }, span));
+    let test = ast::Test { name: "undefined", expr: variable(), args: Vec::new() };
+    let set = ast::Set { target: variable(), expr: default };
+    let condition = ast::IfCond {
+        expr: Expr::Test(spanned(test, span)),
+        true_body: vec![Stmt::Set(spanned(set, span))],
+        false_body: Vec::new(),
+    };
+    let unknown = Expr::Var(spanned(ast::Var { id: "__absent" }, span));
+    (unknown, Some(Stmt::IfCond(spanned(condition, span))))
 }
 
 fn copied(op: CompareOpKind) -> CompareOpKind {

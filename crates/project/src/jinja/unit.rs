@@ -12,7 +12,7 @@ use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, Value};
 
 use crate::jinja::block::Tags;
-use crate::jinja::rewrite::{Marker, Rewriter};
+use crate::jinja::rewrite::{Marker, Rewriter, late_default};
 use crate::jinja::{Block, Macro};
 
 /// Texts that live as long as the process: the engine asks for them. Each distinct text is kept
@@ -203,7 +203,8 @@ impl Unit {
         };
         let span = tree.span();
         let mut rewriter = Rewriter { name, source, origin: &origin, marker, names: Vec::new() };
-        let body = rewriter.body(&tree.children);
+        let written = rewriter.body(&tree.children);
+        let mut body = Vec::new();
         let mut args = Vec::new();
         let mut defaults = Vec::new();
         for parameter in &block.parameters {
@@ -212,7 +213,10 @@ impl Unit {
             match &parameter.default {
                 Some(default) => {
                     let parsed = machinery::parse_expr(interned(default))?;
-                    defaults.push(rewriter.default(&parsed, span));
+                    let default = rewriter.default(&parsed, span);
+                    let (default, first) = late_default(id, default, span);
+                    defaults.push(default);
+                    body.extend(first);
                 }
                 None if defaults.is_empty() => {}
                 None => {
@@ -223,6 +227,7 @@ impl Unit {
                 }
             }
         }
+        body.extend(written);
         let names = std::mem::take(&mut rewriter.names);
         let macro_name = interned(&format!("dbt_macro__{}", declared.name));
         let declaration = ast::Macro { name: macro_name, args, defaults, body };

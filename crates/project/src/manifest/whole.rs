@@ -62,7 +62,7 @@ impl Project {
             "docs": {},
             "exposures": part("exposures"),
             "metrics": part("metrics"),
-            "groups": self.group_shapes(),
+            "groups": group_shapes(graph),
             "selectors": {},
             "disabled": disabled,
             "parent_map": parent_map,
@@ -120,32 +120,6 @@ impl Project {
         self.macros().macros().map(|known| (known.id.clone(), shape(known))).collect()
     }
 
-    fn group_shapes(&self) -> Map<String, Json> {
-        let mut groups = Map::new();
-        for found in self.graph.nodes.values() {
-            let Some(name) = &found.group else { continue };
-            let id = format!("group.{}.{name}", found.package);
-            let owner = found.owner.as_ref();
-            groups.entry(id.clone()).or_insert_with(|| {
-                json!({
-                    "name": name,
-                    "resource_type": "group",
-                    "package_name": found.package,
-                    "path": found.path,
-                    "original_file_path": found.path,
-                    "unique_id": id,
-                    "owner": {
-                        "email": owner.and_then(|owner| owner.email.clone()),
-                        "name": owner.map(|owner| owner.name.clone()),
-                    },
-                    "description": null,
-                    "config": {"meta": {}},
-                })
-            });
-        }
-        groups
-    }
-
     fn edges(&self) -> (Map<String, Json>, Map<String, Json>) {
         let mut parents: Map<String, Json> = Map::new();
         let mut children: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -165,7 +139,34 @@ impl Project {
     }
 }
 
-fn place(kind: NodeKind) -> Option<&'static str> {
+/// The groups that nodes belong to.
+pub(super) fn group_shapes(graph: &crate::graph::Graph) -> Map<String, Json> {
+    let mut groups = Map::new();
+    for found in graph.nodes.values() {
+        let Some(name) = &found.group else { continue };
+        let id = format!("group.{}.{name}", found.package);
+        let owner = found.owner.as_ref();
+        groups.entry(id.clone()).or_insert_with(|| {
+            json!({
+                "name": name,
+                "resource_type": "group",
+                "package_name": found.package,
+                "path": found.path_below,
+                "original_file_path": found.original_path,
+                "unique_id": id,
+                "owner": {
+                    "email": owner.and_then(|owner| owner.email.clone()),
+                    "name": owner.map(|owner| owner.name.clone()),
+                },
+                "description": null,
+                "config": {"meta": {}},
+            })
+        });
+    }
+    groups
+}
+
+pub(super) fn place(kind: NodeKind) -> Option<&'static str> {
     Some(match kind {
         NodeKind::Seed
         | NodeKind::Model
@@ -192,25 +193,24 @@ pub(super) fn source_shape(found: &Node, fields: &mut Map<String, Json>) {
     for gone in ["language", "raw_code", "refs", "sources", "depends_on", "access", "group"] {
         fields.remove(gone);
     }
-    for gone in ["alias", "version", "latest_version", "contract", "docs", "checksum"] {
+    for gone in ["alias", "contract", "docs", "checksum", "metrics", "functions"] {
         fields.remove(gone);
     }
     fields.insert("resource_type".to_owned(), "source".into());
     fields.insert("quoting".to_owned(), json!({}));
     fields.insert("loaded_at_field".to_owned(), facts.loaded_at_field.into());
     fields.insert("loaded_at_query".to_owned(), facts.loaded_at_query.into());
-    let freshness = freshness(&facts.freshness.unwrap_or_default());
-    fields.insert("freshness".to_owned(), freshness);
+    fields.insert("freshness".to_owned(), freshness(facts.freshness.as_ref()));
     fields.insert("external".to_owned(), Json::Null);
     fields.insert("source_meta".to_owned(), json!({}));
 }
 
-fn freshness(freshness: &crate::node::Freshness) -> Json {
-    let after =
-        |minutes: Option<i64>| json!({"count": minutes, "period": minutes.map(|_| "minute")});
+pub(super) fn freshness(freshness: Option<&crate::node::Freshness>) -> Json {
+    let Some(freshness) = freshness else { return Json::Null };
+    let after = |written: Option<(i64, &str)>| json!({"count": written.map(|after| after.0), "period": written.map(|after| after.1)});
     json!({
-        "warn_after": after(freshness.warn_after_minutes),
-        "error_after": after(freshness.error_after_minutes),
+        "warn_after": after(freshness.written[0]),
+        "error_after": after(freshness.written[1]),
         "filter": freshness.filter,
     })
 }
@@ -231,15 +231,53 @@ pub(super) fn declared_shape(found: &Node, fields: &mut Map<String, Json>) {
         for key in ["label", "maturity", "url"] {
             fields.entry(key).or_insert(Json::Null);
         }
-        fields.entry("metrics").or_insert_with(|| json!([]));
     }
-    if let (NodeKind::Metric, Some(Json::Object(parameters))) =
-        (found.kind, fields.get_mut("type_params"))
-        && let Some(Json::String(name)) = parameters.get("measure").cloned()
+    if found.kind == NodeKind::Metric {
+        metric_shape(fields);
+    }
+    for gone in ["language", "raw_code", "raw_sql", "alias", "contract", "functions", "doc_blocks"]
     {
-        parameters.insert("measure".to_owned(), json!({"name": name, "filter": null}));
-    }
-    for gone in ["language", "raw_code", "alias", "access", "latest_version", "contract"] {
         fields.remove(gone);
     }
+    for gone in ["columns", "database", "relation_name", "docs", "patch_path"] {
+        fields.remove(gone);
+    }
+    if found.kind != NodeKind::UnitTest {
+        fields.remove("schema");
+        fields.remove("checksum");
+    }
+}
+
+/// A metric as dbt fills it up.
+fn metric_shape(fields: &mut Map<String, Json>) {
+    let fill = |shape: &mut Map<String, Json>, keys: &[&str]| {
+        for key in keys {
+            shape.entry(*key).or_insert(Json::Null);
+        }
+    };
+    let of_filter = |written: &Json| match written {
+        Json::String(text) => json!({"where_filters": [{"where_sql_template": text}]}),
+        Json::Array(texts) => {
+            let one = |text: &Json| json!({"where_sql_template": text});
+            json!({"where_filters": texts.iter().map(one).collect::<Vec<_>>()})
+        }
+        other => other.clone(),
+    };
+    let filter = fields.get("filter").map(of_filter).unwrap_or_default();
+    fields.insert("filter".to_owned(), filter);
+    fill(fields, &["label", "metadata", "time_granularity"]);
+    let Some(Json::Object(parameters)) = fields.get_mut("type_params") else { return };
+    let keys = ["measure", "numerator", "denominator", "expr", "window", "grain_to_date"];
+    fill(parameters, &keys);
+    fill(parameters, &["conversion_type_params", "cumulative_type_params"]);
+    let mut measure = match parameters.get("measure") {
+        Some(Json::String(name)) => Map::from_iter([("name".to_owned(), json!(name))]),
+        Some(Json::Object(written)) => written.clone(),
+        _ => return,
+    };
+    let filter = measure.get("filter").map(of_filter).unwrap_or_default();
+    measure.insert("filter".to_owned(), filter);
+    fill(&mut measure, &["alias", "fill_nulls_with"]);
+    measure.entry("join_to_timespine").or_insert(false.into());
+    parameters.insert("measure".to_owned(), Json::Object(measure));
 }

@@ -108,11 +108,13 @@ fn arrival(fields: &mut Fields<'_, '_>, facts: &Facts, source: &mut SourceFacts)
             let freshness = freshness(value, source.freshness.take(), fields.diagnostics());
             source.freshness = freshness;
         }
-        None => {
-            if let Some(serde_json::Value::Object(written)) = facts.config.get("freshness") {
+        None => match facts.config.get("freshness") {
+            Some(serde_json::Value::Object(written)) => {
                 source.freshness = Some(freshness_of_json(written));
             }
-        }
+            Some(serde_json::Value::Null) => source.freshness = None,
+            _ => {}
+        },
     }
 }
 
@@ -123,11 +125,13 @@ fn freshness(
 ) -> Option<Freshness> {
     let mut fields = Fields::open(value, "\"freshness\"", diagnostics)?;
     let mut freshness = outer.unwrap_or_default();
-    if let Some(minutes) = minutes(&mut fields, "warn_after") {
+    if let Some((minutes, written)) = minutes(&mut fields, "warn_after") {
         freshness.warn_after_minutes = Some(minutes);
+        freshness.written[0] = Some(written);
     }
-    if let Some(minutes) = minutes(&mut fields, "error_after") {
+    if let Some((minutes, written)) = minutes(&mut fields, "error_after") {
         freshness.error_after_minutes = Some(minutes);
+        freshness.written[1] = Some(written);
     }
     if let Some(filter) = fields.text("filter") {
         freshness.filter = Some(filter);
@@ -139,13 +143,22 @@ fn freshness(
 const PERIODS: &[(&str, i64)] =
     &[("minute", 1), ("minutes", 1), ("hour", 60), ("hours", 60), ("day", 1440), ("days", 1440)];
 
-fn minutes(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<i64> {
+/// A count and a period as written.
+type Written = (i64, &'static str);
+
+fn minutes(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<(i64, Written)> {
     let value = fields.value(key)?;
     let mut inner = Fields::open(value, format!("\"{key}\""), fields.diagnostics())?;
     let count = inner.required("count").and_then(|_| inner.integer("count"));
     let period = inner.required("period").and_then(|_| inner.choice("period", PERIODS));
     inner.finish_leniently();
-    count?.checked_mul(period?)
+    let (count, period) = (count?, period?);
+    Some((count.checked_mul(period)?, (count, word(period))))
+}
+
+/// dbt's word for so many minutes.
+fn word(minutes: i64) -> &'static str {
+    PERIODS.iter().find(|(_, factor)| *factor == minutes).map_or("minute", |(word, _)| word)
 }
 
 fn freshness_of_json(written: &Map<String, serde_json::Value>) -> Freshness {
@@ -153,11 +166,14 @@ fn freshness_of_json(written: &Map<String, serde_json::Value>) -> Freshness {
         let inner = written.get(key)?;
         let period = inner.get("period")?.as_str()?;
         let (_, factor) = PERIODS.iter().find(|(word, _)| *word == period)?;
-        inner.get("count")?.as_i64()?.checked_mul(*factor)
+        let count = inner.get("count")?.as_i64()?;
+        Some((count.checked_mul(*factor)?, (count, word(*factor))))
     };
+    let (warn, error) = (minutes("warn_after"), minutes("error_after"));
     Freshness {
-        warn_after_minutes: minutes("warn_after"),
-        error_after_minutes: minutes("error_after"),
+        warn_after_minutes: warn.map(|(minutes, _)| minutes),
+        error_after_minutes: error.map(|(minutes, _)| minutes),
+        written: [warn.map(|(_, written)| written), error.map(|(_, written)| written)],
         filter: written.get("filter").and_then(|value| value.as_str()).map(str::to_owned),
     }
 }

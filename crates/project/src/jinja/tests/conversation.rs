@@ -19,6 +19,7 @@ fn macros_return_values_pack_surplus_and_call_back() {
          {% macro fact(n) %}{{ return(1 if n < 2 else n * fact(n - 1)) }}{% endmacro %}\
          {%- macro trimmed() -%}  x  {%- endmacro -%}\
          {% macro fresh(l=[]) %}{% do l.append(1) %}{{ return(l) }}{% endmacro %}\
+         {% macro named(schema, name=schema, both=[schema, name]) %}{{ both }}{% endmacro %}\
          {% macro typed(a: string, b: int = 3) %}{{ a }}{{ b }}{% endmacro %}\
          {% macro outer() %}{% set y = 5 %}{% call twice(1) %}{{ y }}{{ caller() }}{% endcall \
          %}{% endmacro %}",
@@ -32,6 +33,7 @@ fn macros_return_values_pack_surplus_and_call_back() {
         ("{{ trimmed() }}", "x"),
         ("{{ fresh() }}{{ fresh() }}", "[1][1]"),
         ("{{ typed('a') }}", "a3"),
+        ("{{ named('s') }}{{ named('s', name='n') }}", "['s', 's']['s', 'n']"),
         ("{{ context['total'](1, 1) }}{{ context.get('nope') }}", "2None"),
     ];
     for (text, expected) in cases {
@@ -237,4 +239,38 @@ fn cross_database_macros_speak_the_dialect() {
     for (text, expected) in cases {
         assert_eq!(render(text), expected, "{text}");
     }
+}
+
+#[test]
+fn a_variable_that_holds_a_template_is_rendered_where_it_is_asked_for() {
+    let renderer = renderer_of(&[]);
+    let mut settings = renderer.settings().clone();
+    let variables = json!({
+        "orders": "{{ source('app', 'orders') }}",
+        "tables": ["{{ source('app', 'x') }}"],
+        "endless": "{{ var('endless') }}",
+    });
+    let variables = variables.as_object().unwrap().clone();
+    settings.variables.insert("shop".to_owned(), variables);
+    let renderer = crate::jinja::Renderer::new(Arc::clone(renderer.library()), settings);
+    let text = "from {{ var('orders') }} -- {{ var('tables')[0] }}";
+    let parsed = renderer.parse(&node(text)).unwrap();
+    assert_eq!(parsed.sources.len(), 1);
+    let rendered = renderer.render(&node(text), Arc::new(Warehouse)).unwrap();
+    assert_eq!(rendered.text, "from \"dev\".\"app\".\"orders\" -- {{ source('app', 'x') }}");
+    let refused = renderer.render(&node("{{ var('endless') }}"), Arc::new(Warehouse));
+    assert!(refused.unwrap_err().message.contains("nested"));
+}
+
+#[test]
+fn only_what_a_template_calls_itself_counts_as_its_macro() {
+    let macros = &[(
+        "shop",
+        "{% macro outer() %}{{ inner() }}{% endmacro %}{% macro inner() %}1{% endmacro %}\
+         {% macro twice() %}{{ caller() }}{% endmacro %}",
+    )];
+    let text = "{{ outer() }}{% call twice() %}{{ inner() }}{% endcall %}{{ outer() }}";
+    let parsed = renderer_of(macros).parse(&node(text)).unwrap();
+    assert_eq!(parsed.called, ["macro.shop.outer", "macro.shop.twice"]);
+    assert!(parsed.macros.contains("macro.shop.inner"));
 }
