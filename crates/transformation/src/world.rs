@@ -184,6 +184,10 @@ impl World {
             Statement::Truncate(names) => {
                 for name in names {
                     let name = self.resolved(name);
+                    if let Some(schema) = self.temporary(&name) {
+                        self.keep_for_now(&name, Rows { schema, batches: Vec::new() });
+                        continue;
+                    }
                     let base = self.table(&name).await?;
                     let rows =
                         Rows { schema: Arc::clone(base.arrow_schema()), batches: Vec::new() };
@@ -196,13 +200,23 @@ impl World {
             }
             Statement::Rewrite { name, how } => {
                 let name = self.resolved(name);
-                let base = self.table(&name).await?;
+                let base = match self.temporary(&name) {
+                    Some(_) => None,
+                    None => Some(self.table(&name).await?),
+                };
+                let shape = base.as_ref().map(|base| Arc::clone(base.arrow_schema()));
+                let Some(shape) = shape.or_else(|| self.temporary(&name)) else { return Ok(()) };
                 let columns: Vec<String> =
-                    base.arrow_schema().fields().iter().map(|field| field.name().clone()).collect();
-                let table = format!("{}.{}", quoted(&name.namespace), quoted(&name.name));
-                let rows = self.ask(&how.query(&table, &columns)).await?;
-                let rows = fitted(rows, base.arrow_schema(), &name)?;
-                self.write(&name, Some(&base), WriteMode::ReplaceAll, rows).await
+                    shape.fields().iter().map(|field| field.name().clone()).collect();
+                let rows = self.ask(&how.query(&shown(&name), &columns)).await?;
+                let rows = fitted(rows, &shape, &name)?;
+                match base {
+                    Some(base) => self.write(&name, Some(&base), WriteMode::ReplaceAll, rows).await,
+                    None => {
+                        self.keep_for_now(&name, rows);
+                        Ok(())
+                    }
+                }
             }
         }
     }
@@ -232,6 +246,11 @@ impl World {
             }
             None => Err(refuse(format!("table \"{name}\" does not exist"))),
         }
+    }
+
+    /// The columns of a table that goes with this world.
+    fn temporary(&self, name: &TableName) -> Option<SchemaRef> {
+        self.seen().temporary.get(name).map(Arc::clone)
     }
 
     fn show(&self, name: &TableName, location: &str, kind: PointerKind) {
@@ -301,6 +320,7 @@ impl World {
 
     /// A table that goes with this world.
     pub(crate) fn keep_for_now(&self, name: &TableName, rows: Rows) {
+        let rows = write::nullable(rows);
         let mut seen = self.seen();
         let catalog = seen.session.catalog().clone();
         let catalog = catalog.with_batches(name.clone(), Arc::clone(&rows.schema), rows.batches);
@@ -389,6 +409,11 @@ impl World {
         self.show(to, &location, pointer.kind);
         Ok(())
     }
+}
+
+/// A table's name as a statement has it.
+fn shown(name: &TableName) -> String {
+    format!("{}.{}", quoted(&name.namespace), quoted(&name.name))
 }
 
 impl Hands {

@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn a_name_is_spelt_as_the_only_column_that_differs_in_case_alone() {
         let there = [Column::new(Some("a"), "Id"), Column::new(Some("b"), "x")];
-        let spelling = learnt(Column::new(Some("A"), "ID"), &there).unwrap();
+        let table = datafusion::common::TableReference::bare("A");
+        let spelling = learnt(Column::new(Some(table), "ID"), &there).unwrap();
         let mut query = parse::query("select \"A\".\"ID\", \"ID\" as y from t as a").unwrap().query;
         spelling.apply(&mut query);
         assert_eq!(query.to_string(), "SELECT \"a\".\"Id\", \"Id\" AS y FROM t AS a");

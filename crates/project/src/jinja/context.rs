@@ -48,6 +48,8 @@ pub(crate) enum Phase {
 pub(crate) struct Record {
     pub(crate) parsed: Parsed,
     pub(crate) resolved: Vec<RefCall>,
+    /// Variables whose text is being rendered.
+    pub(crate) open_variables: BTreeSet<String>,
 }
 
 /// The world of one render.
@@ -62,7 +64,6 @@ pub(crate) struct Context {
     pub(crate) marks: Option<Mutex<Marks>>,
     extra: BTreeMap<String, Value>,
     model: OnceLock<Value>,
-    graph: OnceLock<Value>,
     site: Mutex<Option<Span>>,
     depth: AtomicUsize,
     calls: AtomicUsize,
@@ -105,7 +106,6 @@ impl Context {
             marks: marks.map(Mutex::new),
             extra,
             model: OnceLock::new(),
-            graph: OnceLock::new(),
             site: Mutex::default(),
             depth: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
@@ -325,7 +325,7 @@ impl Resolve for Arc<Context> {
             "run_started_at" => DateTimeObject::utc(settings.run_started_at),
             "modules" => ModuleObject::value(Module::All, settings.run_started_at),
             "graph" => match self.phase {
-                Phase::Run => self.graph.get_or_init(|| from_json(&self.host.graph())).clone(),
+                Phase::Run => settings.graph.of(&settings.invocation_id, || self.host.graph()),
                 Phase::Parse | Phase::Value => Missing::value(),
             },
             "selected_resources" => {

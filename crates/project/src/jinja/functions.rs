@@ -15,7 +15,7 @@ use crate::jinja::context::{Context, Phase, SECRET_PREFIX, locked};
 use crate::jinja::engine::{dict_difference, set_function, zip_function};
 use crate::jinja::json_text;
 use crate::jinja::names;
-use crate::jinja::native::rendered;
+use crate::jinja::native::{rendered, variable};
 use crate::jinja::render::{ConfigCall, SourceCall, VarCall};
 use crate::jinja::rewrite::Site;
 use crate::jinja::signal::{Raised, raise, returned};
@@ -413,8 +413,7 @@ impl Object for Var {
             // `vars: {orders: "{{ source('shop', 'orders') }}"}`: a text is rendered where it is
             // asked for, what is inside of lists and mappings is not.
             Some(Json::String(text)) if crate::templates::holds_jinja(text) => {
-                let _entered = self.0.enter("var")?;
-                return rendered(&self.0, text);
+                return variable(&self.0, &name, text);
             }
             Some(value) => return Ok(from_json(value)),
             None => {}

@@ -47,6 +47,19 @@ pub(crate) fn rendered(context: &Arc<Context>, text: &str) -> Result<Value, Erro
     run_text(context, text, made_up(context), BTreeMap::new()).map(Value::from)
 }
 
+/// A variable's text that holds a template, rendered where it is asked for.
+pub(crate) fn variable(context: &Arc<Context>, name: &str, text: &str) -> Result<Value, Error> {
+    if !locked(&context.record).open_variables.insert(name.to_owned()) {
+        let failure =
+            Failure::new(format!("variable \"{name}\" holds a template that asks for it"))
+                .help("Take the variable out of its own value.");
+        return Err(raise(Raised::Name, failure));
+    }
+    let text = rendered(context, text);
+    locked(&context.record).open_variables.remove(name);
+    text
+}
+
 /// The value of an expression in a context.
 fn evaluated(context: &Arc<Context>, expression: &str) -> Result<Value, Error> {
     let slot = Arc::new(Mutex::new(Value::UNDEFINED));

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base::{Diagnostic, SourceFile, Span};
 use chrono::{DateTime, Utc};
@@ -41,6 +41,8 @@ pub struct Settings {
     pub flags: Map<String, Json>,
     /// The `invocation_args_dict` variable.
     pub arguments: Map<String, Json>,
+    /// The `graph` variable of the command that runs.
+    pub(crate) graph: SharedGraph,
     /// What packages read as `builtins.ref.config`: the project's name, its packages' versions.
     pub project: Map<String, Json>,
 }
@@ -59,7 +61,28 @@ impl Settings {
             flags: Map::new(),
             arguments: Map::new(),
             project: Map::new(),
+            graph: SharedGraph::default(),
         }
+    }
+}
+
+/// The `graph` variable: made once for a command and the same for all its nodes, since packages
+/// keep notes in it (`graph.setdefault(...)`).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedGraph(Arc<Mutex<Option<(String, Value)>>>);
+
+impl SharedGraph {
+    /// The graph of a command.
+    pub(crate) fn of(&self, invocation: &str, make: impl FnOnce() -> Json) -> Value {
+        let mut held = locked(&self.0);
+        if let Some((known, graph)) = held.as_ref()
+            && known == invocation
+        {
+            return graph.clone();
+        }
+        let graph = from_json(&make());
+        *held = Some((invocation.to_owned(), graph.clone()));
+        graph
     }
 }
 

@@ -242,6 +242,9 @@ pub(super) fn declared_shape(found: &Node, fields: &mut Map<String, Json>) {
     for gone in ["columns", "database", "relation_name", "docs", "patch_path"] {
         fields.remove(gone);
     }
+    if !matches!(found.kind, NodeKind::Exposure | NodeKind::Metric) {
+        fields.remove("metrics");
+    }
     if found.kind != NodeKind::UnitTest {
         fields.remove("schema");
         fields.remove("checksum");

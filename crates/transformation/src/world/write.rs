@@ -9,7 +9,7 @@ use compute::statement::{ColumnEdit, quoted};
 use ledger::{Commit, PointerKind};
 use storage::{LakeTable, SchemaEdit, StageOptions, WriteMode};
 
-use super::{Rows, World, query_error, refuse};
+use super::{Rows, World, query_error, refuse, shown};
 use crate::TransformationError;
 use crate::incremental::shaped;
 
@@ -86,8 +86,16 @@ impl World {
         by_name: bool,
         query: &str,
     ) -> Result<(), TransformationError> {
-        let base = self.table(name).await?;
-        let shape = Arc::clone(base.arrow_schema());
+        let temporary = self.temporary(name);
+        let base = match &temporary {
+            Some(_) => None,
+            None => Some(self.table(name).await?),
+        };
+        let shape = match (&base, temporary) {
+            (Some(base), _) => Arc::clone(base.arrow_schema()),
+            (None, Some(schema)) => schema,
+            (None, None) => return Err(refuse(format!("table \"{name}\" does not exist"))),
+        };
         let mut rows = self.ask(query).await?;
         if !by_name {
             let own: Vec<String> =
@@ -105,7 +113,16 @@ impl World {
             rows = renamed(rows, given, &shape)?;
         }
         let rows = fitted(rows, &shape, name)?;
-        self.write(name, Some(&base), WriteMode::Append, rows).await
+        match base {
+            Some(base) => self.write(name, Some(&base), WriteMode::Append, rows).await,
+            None => {
+                let there = self.ask(&format!("select * from {}", shown(name))).await?;
+                let mut all = fitted(there, &shape, name)?;
+                all.batches.extend(rows.batches);
+                self.keep_for_now(name, all);
+                Ok(())
+            }
+        }
     }
 
     pub(super) async fn write(
@@ -205,4 +222,19 @@ pub(super) fn fitted(
     };
     let batches = rows.batches.iter().map(fit).collect::<Result<Vec<_>, _>>()?;
     Ok(Rows { schema: Arc::clone(shape), batches })
+}
+
+/// The same rows in columns that take NULL: what a query never gives may be inserted later.
+pub(super) fn nullable(rows: Rows) -> Rows {
+    let open = |field: &Arc<arrow::datatypes::Field>| field.as_ref().clone().with_nullable(true);
+    let fields: Vec<_> = rows.schema.fields().iter().map(open).collect();
+    let schema: SchemaRef =
+        Arc::new(Schema::new_with_metadata(fields, rows.schema.metadata().clone()));
+    let open =
+        |batch: &RecordBatch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec());
+    match rows.batches.iter().map(open).collect() {
+        Ok(batches) => Rows { schema, batches },
+        // Batches of another type than their schema says would be refused further on.
+        Err(_) => rows,
+    }
 }

@@ -259,7 +259,7 @@ fn a_variable_that_holds_a_template_is_rendered_where_it_is_asked_for() {
     let rendered = renderer.render(&node(text), Arc::new(Warehouse)).unwrap();
     assert_eq!(rendered.text, "from \"dev\".\"app\".\"orders\" -- {{ source('app', 'x') }}");
     let refused = renderer.render(&node("{{ var('endless') }}"), Arc::new(Warehouse));
-    assert!(refused.unwrap_err().message.contains("nested"));
+    assert!(refused.unwrap_err().message.contains("asks for it"));
 }
 
 #[test]
@@ -273,4 +273,18 @@ fn only_what_a_template_calls_itself_counts_as_its_macro() {
     let parsed = renderer_of(macros).parse(&node(text)).unwrap();
     assert_eq!(parsed.called, ["macro.shop.outer", "macro.shop.twice"]);
     assert!(parsed.macros.contains("macro.shop.inner"));
+}
+
+#[test]
+fn what_a_template_notes_in_the_graph_the_next_one_reads() {
+    let renderer = renderer_of(&[]);
+    let text = "{% do graph.setdefault('notes', []).append(1) %}{{ graph.notes | length }}";
+    let render = |renderer: &crate::jinja::Renderer| {
+        renderer.render(&node(text), Arc::new(Warehouse)).unwrap().text
+    };
+    assert_eq!([render(&renderer), render(&renderer)], ["1", "2"]);
+    let mut settings = renderer.settings().clone();
+    settings.invocation_id = "another command".to_owned();
+    let other = crate::jinja::Renderer::new(Arc::clone(renderer.library()), settings);
+    assert_eq!(render(&other), "1");
 }
