@@ -10,6 +10,7 @@ use std::time::Duration;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionState;
 use iceberg::io::FileIO;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::OnceCell;
@@ -17,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::catalog::Catalog;
 use crate::error::QueryError;
+use crate::front::Dialect;
 use crate::provider::LakeVersion;
 use crate::session::{Session, SessionOptions};
 
@@ -26,6 +28,8 @@ const THREAD_STACK_BYTES: usize = 64 * 1024 * 1024;
 const FOOTER_CACHE_BYTES: usize = 256 * 1024 * 1024;
 /// Table versions whose manifests are kept.
 const VERSIONS_KEPT_MAX: usize = 1_000;
+/// Planners kept: dialects times the time zones of clients.
+const PLANNERS_KEPT_MAX: usize = 64;
 /// Bytes of spill files of all queries together, unless the options say otherwise.
 const SPILL_BYTES: u64 = 200 * 1024 * 1024 * 1024;
 /// Operators named when memory runs out.
@@ -80,6 +84,7 @@ struct Shared {
     environment: Arc<RuntimeEnv>,
     threads: Threads,
     versions: Mutex<HashMap<String, Arc<OnceCell<Arc<LakeVersion>>>>>,
+    planners: Mutex<HashMap<(Dialect, String), SessionState>>,
 }
 
 #[derive(Debug)]
@@ -119,8 +124,9 @@ impl Engine {
             })?;
         let environment = Arc::new(environment(&options)?);
         let threads = Threads { handle: runtime.handle().clone(), runtime: Some(runtime) };
-        let versions = Mutex::default();
-        Ok(Self { shared: Arc::new(Shared { options, environment, threads, versions }) })
+        let (versions, planners) = (Mutex::default(), Mutex::default());
+        let shared = Shared { options, environment, threads, versions, planners };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Opens a session over pinned tables.
@@ -135,6 +141,27 @@ impl Engine {
 
     pub(crate) fn environment(&self) -> &Arc<RuntimeEnv> {
         &self.shared.environment
+    }
+
+    /// The planner of a dialect and a time zone with all its functions: `make` is asked once, and
+    /// each session takes a copy and adds what is its own.
+    pub(crate) fn planner(
+        &self,
+        dialect: Dialect,
+        time_zone: &str,
+        make: impl FnOnce() -> Result<SessionState, QueryError>,
+    ) -> Result<SessionState, QueryError> {
+        let mut planners = self.shared.planners.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (dialect, time_zone.to_owned());
+        if let Some(known) = planners.get(&key) {
+            return Ok(known.clone());
+        }
+        let made = make()?;
+        if planners.len() >= PLANNERS_KEPT_MAX {
+            planners.clear();
+        }
+        planners.insert(key, made.clone());
+        Ok(made)
     }
 
     /// Runs work on the engine's threads; it is aborted when the caller goes away.

@@ -369,6 +369,18 @@ impl Scope {
         if let Some(state) = states.get(&dialect) {
             return Ok(state.clone());
         }
+        let time_zone = &self.options.time_zone;
+        let mut state = self.engine.planner(dialect, time_zone, || self.planner(dialect))?;
+        let catalog = &mut state.config_mut().options_mut().catalog;
+        self.catalog.environment().as_str().clone_into(&mut catalog.default_catalog);
+        // `now()` and `current_date` are the moment a plan starts: the business clock's.
+        state.execution_props_mut().query_execution_start_time = Some(self.options.business_now);
+        states.insert(dialect, state.clone());
+        Ok(state)
+    }
+
+    /// A planner with all functions of a dialect: a thousand entries, and made once.
+    fn planner(&self, dialect: Dialect) -> Result<SessionState, QueryError> {
         let mut builder = SessionStateBuilder::new_with_default_features()
             .with_config(self.config())
             .with_runtime_env(Arc::clone(self.engine.environment()));
@@ -376,11 +388,7 @@ impl Scope {
         let context = SessionContext::new_with_state(builder.build());
         front::register(&context, dialect, &self.front_options())?;
         distinct::register(&context);
-        let mut state = context.state();
-        // `now()` and `current_date` are the moment a plan starts: the business clock's.
-        state.execution_props_mut().query_execution_start_time = Some(self.options.business_now);
-        states.insert(dialect, state.clone());
-        Ok(state)
+        Ok(context.state())
     }
 
     fn config(&self) -> SessionConfig {

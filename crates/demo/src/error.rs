@@ -69,7 +69,7 @@ pub enum DemoError {
         played: DateTime<Utc>,
     },
     /// A name that is no incident.
-    #[error("\"{name}\" is no incident; there are W1, W5 and W6")]
+    #[error("\"{name}\" is no incident; there are w1, w5, w6, and none")]
     NoSuchIncident {
         /// What was asked.
         name: String,

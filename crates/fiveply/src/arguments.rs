@@ -413,6 +413,7 @@ pub(crate) enum QueryFormat {
   fiveply demo
   fiveply demo --scale 0.1 --seed 7 --dir /tmp/company
   fiveply demo --no-serve                end when all is built and tested
+  fiveply demo --incident none           a company to which nothing happens
   fiveply demo --generate && cd fiveply-demo && fiveply load && fiveply build
   fiveply demo --until 2026-05-22T14:00:00Z   play up to a moment; a later call goes on")]
 pub(crate) struct DemoArguments {
@@ -431,7 +432,7 @@ pub(crate) struct DemoArguments {
     /// Play the company up to this moment [default: its last day]
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
-    /// Plant an incident: w1, w5, w6
+    /// What goes wrong: w1, w5, w6, or none [default: w1]
     #[arg(long, value_name = "NAME")]
     pub(crate) incident: Vec<String>,
     /// End when all is built and tested, instead of serving it

@@ -1,6 +1,6 @@
 //! Syncs by the real binary: what is sent, what is kept back, and what a kill at any step leaves.
 
-mod server;
+pub(crate) mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -23,6 +23,7 @@ fn every_page_shows_what_the_ledger_knows_and_nothing_breaks() {
     let expected = folder.path().join("expected.json");
     std::fs::write(&expected, expected_figures(&company).to_string()).unwrap();
     let fiveply = Fiveply::new(env!("CARGO_BIN_EXE_fiveply"), &company);
+    fiveply.good(&["--quiet", "sync", "run", "account_health"]).unwrap();
     fiveply.good(&["incident", "watch", "--quiet"]).unwrap();
     let up = fiveply.up(&["--no-schedule"]).unwrap();
     let walked = Command::new(tool("FIVEPLY_NODE"))

@@ -6,6 +6,7 @@ mod activation;
 mod bad_input;
 mod behaviour;
 mod browser;
+mod cancelling;
 mod conformance;
 mod diagnose;
 mod docs;

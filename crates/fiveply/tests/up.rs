@@ -16,6 +16,8 @@ use orchestration::Calendar;
 use serde_json::{Value, json};
 use testkit::{Fiveply, Folder, Http, Up};
 
+use crate::activation::server::{Asked, Server};
+
 /// How long a server may take to do what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -184,12 +186,16 @@ fn a_port_that_is_taken_and_doors_without_an_administrator_are_refused() {
     up.stop().unwrap();
 }
 
-/// Kills a server again and again at random moments, then lets one come to the end of everything
-/// that was due. Returns how often it was killed at work on a firing.
-pub(crate) fn kill_again_and_again(fiveply: &Fiveply, book: &Book, kills: u32, seed: u64) -> u32 {
+/// Kills a server again and again at random moments, each time after new orders came. Returns how
+/// often it was killed at work on a firing.
+fn kill_again_and_again(folder: &Folder, book: &Book, kills: u32, seed: u64) -> u32 {
+    let fiveply = binary(folder);
     let randomness = SeededRandomness::new(seed);
     let mut at_work = 0;
-    for _kill in 0..kills {
+    for kill in 0..kills {
+        let number = seed * 1_000 + u64::from(kill);
+        let order = format!("{{\"order_id\":{number},\"country\":\"de\",\"amount\":1}}\n");
+        folder.write(format!("data/orders/{number}.ndjson"), order.as_bytes()).unwrap();
         let up = fiveply.up(&[]).unwrap();
         std::thread::sleep(Duration::from_millis(100 + randomness.next_u64() % 1_400));
         up.kill().unwrap();
@@ -201,13 +207,15 @@ pub(crate) fn kill_again_and_again(fiveply: &Fiveply, book: &Book, kills: u32, s
 
 #[test]
 fn a_server_killed_at_any_moment_runs_no_step_twice_and_loses_none() {
+    let crm = Server::start(|_| (200, json!({}), Vec::new()));
     let folder = Folder::with(SHOP).unwrap();
+    folder.add(&sync_to(&crm)).unwrap();
     let fiveply = binary(&folder);
     fiveply.good(&["job", "run", "everything"]).unwrap();
     let book = Book::open(folder.path());
     for seed in if is_full() { 1..6 } else { 1..2 } {
         let before = book.scheduled().len();
-        let at_work = kill_again_and_again(&fiveply, &book, 20, seed);
+        let at_work = kill_again_and_again(&folder, &book, 20, seed);
         let due_while_killed = book.scheduled().len();
         let up = fiveply.up(&[]).unwrap();
         wait_until("the schedule to go on", || {
@@ -221,6 +229,51 @@ fn a_server_killed_at_any_moment_runs_no_step_twice_and_loses_none() {
         println!("20 random kills of up, seed {seed}: {at_work} met it at work; {figures}");
         assert!(at_work > 0, "seed {seed} met no work");
     }
+    let germany = "select amount from main.by_country where name = 'Germany'";
+    let germany = fiveply.value(germany).unwrap();
+    let sent = what_the_crm_met(&crm.taken());
+    println!("the CRM met {} states of rows in {} requests", sent.states, sent.requests);
+    assert_eq!(sent.last["/countries/Germany"], json!({"amount": germany}));
+    assert_eq!(sent.last["/countries/France"], json!({"amount": 32}));
+}
+
+/// The totals of each country, sent on by every firing of the job that takes everything.
+fn sync_to(crm: &Server) -> String {
+    format!(
+        "-- syncs/countries.yml --\nowner: Sales\nfrom: ref('by_country')\nkey: name\n\
+         fields: {{amount: amount}}\ndestination:\n  type: http\n  \
+         connection: {{type: rest, url: \"{}\"}}\n  \
+         request: {{method: PUT, path: \"/countries/{{key.name}}\"}}\n",
+        crm.url()
+    )
+}
+
+/// What a CRM was sent.
+struct Met {
+    requests: usize,
+    /// Different contents of rows.
+    states: usize,
+    /// The last content of each row.
+    last: BTreeMap<String, Value>,
+}
+
+/// A total only grows, so the same content of a row is the same delivery: it carries the same
+/// idempotency key whenever it comes again, and no other content carries that key.
+fn what_the_crm_met(asked: &[Asked]) -> Met {
+    let mut key_of: BTreeMap<(&str, &str), String> = BTreeMap::new();
+    let mut content_of: BTreeMap<String, (&str, &str)> = BTreeMap::new();
+    let mut last = BTreeMap::new();
+    for one in asked {
+        let (content, key) =
+            ((one.path.as_str(), one.body.as_str()), one.header("idempotency-key"));
+        assert!(!key.is_empty(), "{one:?}");
+        let first = key_of.entry(content).or_insert_with(|| key.clone());
+        assert_eq!(*first, key, "{content:?} came under two keys");
+        let first = content_of.entry(key).or_insert(content);
+        assert_eq!(*first, content, "two contents came under one key");
+        last.insert(one.path.clone(), serde_json::from_str(&one.body).unwrap());
+    }
+    Met { requests: asked.len(), states: key_of.len(), last }
 }
 
 #[test]

@@ -43,6 +43,7 @@ mod meanings;
 mod node_history;
 mod online;
 mod open;
+mod pointer_generations;
 mod pointers;
 mod positions;
 mod query_log;

@@ -27,6 +27,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "syncs and online features", sql: activation::ACTIVATION },
     Migration { version: 5, name: "query log", sql: QUERY_LOG },
     Migration { version: 7, name: "meanings and intervals", sql: crate::meanings::MEANINGS },
+    Migration {
+        version: 8,
+        name: "pointer generations",
+        sql: crate::pointer_generations::POINTER_GENERATIONS,
+    },
 ];
 
 /// The newest layout this program knows.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use base::NodeId;
+use base::{NodeId, TableName};
 use chrono::NaiveDate;
-use project::semantics::AggregateFunction;
-use project::{NodeKind, suggest};
+use compute::{Catalog, Dialect};
+use project::NodeKind;
 use transformation::Tools;
 
 use crate::ObservabilityError;
@@ -14,109 +14,12 @@ use crate::clock_column::{TimeColumn, time_columns};
 use crate::count::{Counts, count, sums};
 use crate::diagnosis::{DayValue, Diagnosis, Finding, FindingKind, Hop, Number};
 use crate::model_hop::short;
-use crate::scene::Scene;
+use crate::question::Question;
+use crate::scene::{BESIDE, Scene, quoted};
 use crate::verdict;
 
-/// Metrics inside metrics.
-const METRIC_DEPTH_MAX: usize = 16;
-
-/// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// As typed.
-    pub name: String,
-    /// The node whose number it is.
-    pub node: NodeId,
-    /// The column that is added up; none: the likeliest, or rows are counted.
-    pub measure: Option<String>,
-    /// The column that tells the day of a row; none: the likeliest.
-    pub time_column: Option<String>,
-}
-
-/// Finds what a name means: a metric, `table`, `table.column`, `source.stream` or a node's id.
-///
-/// # Errors
-/// When nothing of this name has rows.
-pub fn question(tools: &Tools, asked: &str) -> Result<Question, ObservabilityError> {
-    let graph = &tools.project.graph;
-    let rows = |kind: NodeKind| {
-        matches!(
-            kind,
-            NodeKind::Model
-                | NodeKind::Seed
-                | NodeKind::Snapshot
-                | NodeKind::Stream
-                | NodeKind::Source
-        )
-    };
-    let known = || graph.nodes.values().filter(|node| rows(node.kind));
-    let named = |name: &str| {
-        let exact = known().find(|node| node.id.as_str() == name || short(&node.id) == name);
-        let table = || {
-            known().find(|node| {
-                let relation = node.relation.as_ref();
-                relation.is_some_and(|relation| relation.table().to_string() == name)
-            })
-        };
-        let found = exact.or_else(table)?;
-        let relation = found.relation.as_ref()?;
-        let owner = graph.node_of_table(&relation.table()).unwrap_or(found);
-        Some(owner.id.clone())
-    };
-    let question = |node: NodeId, measure: Option<&str>| Question {
-        name: asked.to_owned(),
-        node,
-        measure: measure.map(str::to_owned),
-        time_column: None,
-    };
-    if let Some(of_metric) = of_metric(tools, asked) {
-        return Ok(of_metric);
-    }
-    if let Some(node) = named(asked) {
-        return Ok(question(node, None));
-    }
-    if let Some((table, column)) = asked.rsplit_once('.')
-        && let Some(node) = named(table)
-    {
-        return Ok(question(node, Some(column)));
-    }
-    let names: Vec<&str> = known().map(|node| short(&node.id)).collect();
-    Err(ObservabilityError::NotFound {
-        name: asked.to_owned(),
-        help: suggest::did_you_mean(asked, names),
-    })
-}
-
-/// The table and the column that a metric adds up: its own, or those of the first metric that it
-/// is made of.
-fn of_metric(tools: &Tools, asked: &str) -> Option<Question> {
-    let semantics = &tools.project.semantics;
-    let mut metric = semantics.metrics.get(asked)?;
-    for _ in 0..METRIC_DEPTH_MAX {
-        let Some(first) = metric.kind.inputs().first().map(|input| input.name.clone()) else {
-            break;
-        };
-        metric = semantics.metrics.get(&first)?;
-    }
-    let aggregation = *metric.kind.aggregations().first()?;
-    let model = semantics.model(&aggregation.model)?;
-    let plain = |text: &str| {
-        let word = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        word && !text.starts_with(|c: char| c.is_ascii_digit())
-    };
-    let adds_up = aggregation.function == AggregateFunction::Sum && plain(&aggregation.expr);
-    let time = aggregation.time_dimension.as_ref().or(model.time_dimension.as_ref());
-    let time = time.map(|name| {
-        let dimension = model.dimension(name).and_then(|dimension| dimension.expr.clone());
-        dimension.unwrap_or_else(|| name.clone())
-    });
-    Some(Question {
-        name: asked.to_owned(),
-        node: model.model.clone()?,
-        measure: adds_up.then(|| aggregation.expr.clone()),
-        time_column: time.filter(|time| plain(time)),
-    })
-}
+/// The column of what a metric adds up, in the view of the rows it counts.
+const EXPRESSION: &str = "diagnosed_value";
 
 /// Says why a number is what it is on one day.
 ///
@@ -137,6 +40,7 @@ pub async fn diagnose(
         });
     }
     let measure = measure_of(&scene, question)?;
+    scene.limits.extend(question.notes.iter().cloned());
     let times = time_columns(&scene, &question.node, question.time_column.as_deref());
     if !times.contains_key(&question.node) {
         scene.limits.push(format!(
@@ -161,6 +65,9 @@ pub async fn diagnose(
 /// The column that is added up: as asked, else the count or sum of a table that has one row a day.
 fn measure_of(scene: &Scene, question: &Question) -> Result<Option<String>, ObservabilityError> {
     let Some(schema) = scene.schema(&question.node) else { return Ok(None) };
+    if question.counts_rows || question.expression.is_some() {
+        return Ok(None);
+    }
     if let Some(asked) = &question.measure {
         let field = schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(asked));
         return match field.filter(|field| field.data_type().is_numeric()) {
@@ -244,19 +151,44 @@ fn gather(case: &mut Case) {
     }
 }
 
+/// The rows of a table that a metric counts, with what it adds up: a view beside the real ones, in
+/// the project's own dialect, for that is what the metric is written in.
+fn narrowed(
+    scene: &Scene,
+    catalog: &Catalog,
+    table: &TableName,
+    question: &Question,
+) -> (Catalog, TableName) {
+    if question.filter.is_none() && question.expression.is_none() {
+        return (catalog.clone(), table.clone());
+    }
+    let from = match scene.tools.dialect {
+        Dialect::Bigquery => format!("`{}`.`{}`", table.namespace, table.name),
+        Dialect::Duckdb | Dialect::Postgres | Dialect::Snowflake => quoted(table),
+    };
+    let more = question.expression.as_ref();
+    let more = more.map(|expression| format!(", ({expression}) as {EXPRESSION}"));
+    let kept = question.filter.as_ref().map(|filter| format!(" where {filter}"));
+    let sql =
+        format!("select *{} from {from}{}", more.unwrap_or_default(), kept.unwrap_or_default());
+    let name = TableName::new(BESIDE, "counted");
+    (catalog.clone().with_view(name.clone(), scene.view(&sql)), name)
+}
+
 /// The number itself: as readers see it, as it would be, and as it usually is.
 async fn number(case: &mut Case, question: &Question, measure: Option<&str>) -> Option<Number> {
     let id = &question.node;
     let time: TimeColumn = case.times.get(id).cloned()?;
     let table = case.scene.table(id)?;
     let day = case.day;
-    let complete_catalog = case.complete();
+    let (complete_catalog, counted) = narrowed(&case.scene, &case.complete(), &table, question);
+    let (published, _) = narrowed(&case.scene, &case.scene.published, &table, question);
+    let measure = question.expression.as_ref().map_or(measure, |_| Some(EXPRESSION));
     let (actual, complete, usual_days) = match measure {
         Some(measure) => {
-            let published = case.scene.published.clone();
-            let seen = sums(&case.scene, &published, &table, &time, measure, day).await;
+            let seen = sums(&case.scene, &published, &counted, &time, measure, day).await;
             let seen = case.scene.or_limit(&format!("{measure} of {id}"), seen);
-            let whole = sums(&case.scene, &complete_catalog, &table, &time, measure, day).await;
+            let whole = sums(&case.scene, &complete_catalog, &counted, &time, measure, day).await;
             let failed = whole.is_err();
             let whole = case.scene.or_limit(&format!("{measure} of {id} from nothing"), whole);
             let counts = Counts(seen.keys().map(|day| (*day, [0; 24])).collect());
@@ -267,11 +199,16 @@ async fn number(case: &mut Case, question: &Question, measure: Option<&str>) -> 
             (actual, if failed { actual } else { complete }, usual.collect::<Vec<_>>())
         }
         None => {
-            let seen = case.actual.get(id).cloned().unwrap_or_default();
+            let seen = if question.filter.is_some() {
+                let seen = count(&case.scene, &published, &counted, &time, day).await;
+                case.scene.or_limit(&format!("rows of {id}"), seen)
+            } else {
+                case.actual.get(id).cloned().unwrap_or_default()
+            };
             let whole = if time.of_run {
                 Ok(seen.clone())
             } else {
-                count(&case.scene, &complete_catalog, &table, &time, day).await
+                count(&case.scene, &complete_catalog, &counted, &time, day).await
             };
             let failed = whole.is_err();
             let whole = case.scene.or_limit(&format!("{id} from nothing"), whole);

@@ -34,6 +34,14 @@ pub enum ObservabilityError {
         /// What there is.
         columns: String,
     },
+    /// A metric is made of several numbers, each of which has its own way to its sources.
+    #[error("\"{name}\" is made of several numbers: {}", .inputs.join(", "))]
+    SeveralNumbers {
+        /// As typed.
+        name: String,
+        /// The metrics that count rows themselves.
+        inputs: Vec<String>,
+    },
     /// A query of ours was refused or failed.
     #[error("{}", .0.message)]
     Query(#[from] QueryError),
@@ -55,6 +63,7 @@ impl ObservabilityError {
             Self::NotFound { .. } | Self::NotBuilt { .. } | Self::NoColumn { .. } => {
                 ErrorKind::NotFound
             }
+            Self::SeveralNumbers { .. } => ErrorKind::Project,
             Self::Query(error) => error.kind(),
             Self::Ledger(error) => error.kind(),
             Self::Storage(error) => error.kind(),
@@ -72,6 +81,9 @@ impl ObservabilityError {
             Self::NoColumn { .. } => {
                 Some("Name a column of numbers: `fiveply diagnose table.column`.".to_owned())
             }
+            Self::SeveralNumbers { inputs, .. } => inputs
+                .first()
+                .map(|first| format!("Ask for one of them: `fiveply diagnose {first}`.")),
             Self::Query(error) => error.help.clone(),
             Self::Ledger(error) => error.help(),
             Self::Storage(_) | Self::Internal(_) => None,

@@ -17,7 +17,7 @@ use transformation::{BuildOptions, Tools, Workshop};
 use crate::ObservabilityError;
 
 /// Namespace of tables that a diagnosis sets beside the real ones.
-const BESIDE: &str = "__diagnosis";
+pub(crate) const BESIDE: &str = "__diagnosis";
 
 pub(crate) type Row = Map<String, Value>;
 
@@ -210,7 +210,8 @@ impl Scene {
         }
     }
 
-    fn view(&self, sql: &str) -> ViewText {
+    /// A view in the project's own dialect.
+    pub(crate) fn view(&self, sql: &str) -> ViewText {
         ViewText {
             sql: sql.to_owned(),
             dialect: self.tools.dialect,

@@ -5,8 +5,9 @@ use ledger::IncidentRecord;
 use transformation::Tools;
 
 use crate::ObservabilityError;
-use crate::diagnose::{Question, diagnose};
+use crate::diagnose::diagnose;
 use crate::diagnosis::Diagnosis;
+use crate::question::Question;
 
 /// Incidents among which one is looked for by the beginning of its id.
 const INCIDENTS_MAX: u32 = 1_000;
@@ -48,12 +49,9 @@ pub async fn incident_story(tools: &Tools, id: &str) -> Result<IncidentStory, Ob
     let kept: Option<Diagnosis> = kept.and_then(|kept| serde_json::from_value(kept).ok());
     let diagnosis = match &kept {
         Some(kept) => {
-            let question = Question {
-                name: kept.asked.name.clone(),
-                node: kept.asked.node.clone(),
-                measure: kept.asked.measure.clone(),
-                time_column: None,
-            };
+            let measure = kept.asked.measure.clone();
+            let of_node = Question::of(&kept.asked.name, kept.asked.node.clone());
+            let question = Question { measure, ..of_node };
             let now = Box::pin(diagnose(tools, &question, kept.asked.day)).await;
             now.ok().or_else(|| Some(kept.clone()))
         }

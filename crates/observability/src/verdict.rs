@@ -5,12 +5,12 @@ use std::cmp::Reverse;
 use project::NodeKind;
 
 use crate::case::Case;
-use crate::diagnose::Question;
 use crate::diagnosis::{
     Asked, DIAGNOSIS_VERSION, Diagnosis, Finding, FindingKind, Hop, Number, Share, ShareKind,
     Verdict,
 };
 use crate::model_hop::short;
+use crate::question::Question;
 
 /// Puts a diagnosis together.
 pub(crate) fn pronounce(

@@ -18,10 +18,11 @@ use crate::alerts::{message, targets};
 use crate::case::stopped;
 use crate::clock_column::time_columns;
 use crate::count::{Counts, count, unusual};
-use crate::diagnose::{Question, diagnose};
+use crate::diagnose::diagnose;
 use crate::diagnosis::{Diagnosis, Finding, FindingKind, Verdict};
 use crate::model_hop::{short, shown};
 use crate::promise::PromiseStatus;
+use crate::question::Question;
 use crate::scene::Scene;
 
 /// Complete days that are watched.
@@ -252,12 +253,7 @@ impl Watcher {
     }
 
     async fn look(&self, id: &NodeId, day: NaiveDate) -> Option<Diagnosis> {
-        let question = Question {
-            name: short(id).to_owned(),
-            node: id.clone(),
-            measure: None,
-            time_column: None,
-        };
+        let question = Question::of(short(id), id.clone());
         match Box::pin(diagnose(&self.tools, &question, day)).await {
             Ok(diagnosis) => Some(diagnosis),
             Err(error) => {

@@ -209,9 +209,11 @@ impl Scheduler {
             }
             FiringClaim::Granted(claimed) => Ok(Some(*claimed)),
             FiringClaim::Busy => {
-                // What began once is never skipped.
+                // What began once is never skipped, nor is what is caught up: all of it runs.
                 let fresh = firing.status == FiringStatus::Due && firing.run.is_none();
-                if job.concurrency == Concurrency::Skip && fresh {
+                let missed_before = self.ledger.clocks().business.now() - self.grace();
+                let caught_up = job.catch_up == CatchUp::All && firing.logical_time < missed_before;
+                if job.concurrency == Concurrency::Skip && fresh && !caught_up {
                     let message = "the one before was still running".to_owned();
                     let end = FiringEnd::Over(FiringStatus::Skipped, Some(message));
                     self.ledger.end_firing(firing, &end).await?;
@@ -304,7 +306,7 @@ fn end_of(
     let Carried { end, message } = carried;
     match end {
         CarriedEnd::Succeeded => FiringEnd::Over(FiringStatus::Succeeded, message),
-        CarriedEnd::Stopped if late => {
+        CarriedEnd::Stopped | CarriedEnd::Failed { .. } if late => {
             let seconds = job.timeout.unwrap_or_default().as_secs();
             let message = format!("it took longer than its timeout of {seconds} s");
             FiringEnd::Over(FiringStatus::Failed, Some(message))

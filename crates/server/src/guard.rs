@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use access::Permission;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method as HttpMethod, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 
 use crate::caller::{Caller, Door, identify};
+use crate::samples::without_samples;
 use crate::{Needs, ServerError, SharedPlatform};
 
 /// A route's handler behind the check of what it needs.
@@ -29,7 +31,12 @@ async fn check(
 ) -> Response {
     match admit(&platform, needs, request).await {
         Ok(request) => {
+            let caller = request.extensions().get::<Caller>();
+            let may_query = caller.is_none_or(|caller| caller.0.may(Permission::Query));
             let mut response = next.run(request).await;
+            if !may_query {
+                response = without_samples(response).await;
+            }
             let headers = response.headers_mut();
             if !headers.contains_key(header::CACHE_CONTROL) {
                 headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

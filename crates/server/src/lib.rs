@@ -18,6 +18,7 @@ mod overview;
 mod platform;
 mod routes;
 mod rows;
+mod samples;
 mod serve;
 pub mod sql;
 mod ui;

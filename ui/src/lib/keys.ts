@@ -10,6 +10,8 @@ export const places: [string, string, string][] = [
   ["r", "#/runs", "Runs"],
   ["i", "#/incidents", "Incidents"],
   ["d", "#/dashboards", "Dashboards"],
+  ["y", "#/syncs", "Syncs"],
+  ["f", "#/features", "Features"],
   ["s", "#/sql", "SQL"],
 ];
 

@@ -45,6 +45,8 @@ export function setQuery(changes: Record<string, string | null>): void {
 /** Where a node is shown. */
 export function nodeAddress(id: string): string {
   const kind = id.split(".", 1)[0];
+  if (kind === "sync") return to("syncs", id.split(".").at(-1) ?? id);
+  if (kind === "feature_view") return to("features");
   if (kind === "dashboard") return to("dashboards", id.split(".").at(-1) ?? id);
   return to("tables", id);
 }

@@ -33,6 +33,7 @@ pub struct CatalogQuery {
     query: Query,
     parameters: Vec<Oid>,
     catalog: Arc<PostgresCatalog>,
+    reads_nothing: bool,
 }
 
 impl CatalogQuery {
@@ -44,6 +45,11 @@ impl CatalogQuery {
     /// The types of `$1`, `$2`, ….
     pub fn parameters(&self) -> &[Oid] {
         &self.parameters
+    }
+
+    /// Whether it reads no relation at all, so that the engine would answer it alike.
+    pub fn reads_nothing(&self) -> bool {
+        self.reads_nothing
     }
 
     /// All rows, for parameters as text.
@@ -104,6 +110,10 @@ impl PostgresCatalog {
         if !other.is_empty() {
             return Ok(None);
         }
+        // A recursion that reads nothing counts or searches: work for the engine.
+        if catalog.is_empty() && used.recursive {
+            return Ok(None);
+        }
         let mut binder = Binder::new(&state, parameters);
         binder.strict = catalog.is_empty();
         let bound = match binder.query(&query) {
@@ -113,7 +123,9 @@ impl PostgresCatalog {
         };
         let settle = |kind: &Option<Oid>| kind.unwrap_or(kinds::TEXT);
         let parameters = binder.parameters.iter().map(settle).collect();
-        Ok(Some(CatalogQuery { query: bound, parameters, catalog: Arc::clone(self) }))
+        let reads_nothing = binder.strict;
+        let catalog = Arc::clone(self);
+        Ok(Some(CatalogQuery { query: bound, parameters, catalog, reads_nothing }))
     }
 
     /// The catalog relations that a statement of the engine reads beside tables of the lake, with
@@ -168,6 +180,7 @@ fn is_catalog(state: &CatalogState<'_>, parts: &[String]) -> bool {
 struct Used {
     tables: Vec<Vec<String>>,
     common: HashSet<String>,
+    recursive: bool,
 }
 
 impl Used {
@@ -187,6 +200,7 @@ impl Visitor for Used {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &SqlQuery) -> ControlFlow<()> {
+        self.recursive |= query.with.as_ref().is_some_and(|with| with.recursive);
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
             self.common.insert(folded(&cte.alias.name));
         }

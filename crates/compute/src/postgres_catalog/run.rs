@@ -306,9 +306,12 @@ impl<'a> Run<'a> {
         };
         let mut working = fresh(self.query(&recursive.first, None)?);
         let mut all = Vec::new();
-        for _ in 0..ROUNDS_MAX {
+        for round in 0.. {
             if working.is_empty() {
                 break;
+            }
+            if round == ROUNDS_MAX {
+                return Err(endless(&format!("takes more than {ROUNDS_MAX} rounds")));
             }
             all.extend(working.iter().cloned());
             let rows = Arc::new(Rows::new(working, width));
@@ -317,13 +320,18 @@ impl<'a> Run<'a> {
             self.remembered.borrow_mut().insert(recursive.id, rows);
             working = fresh(self.query(&recursive.next, None)?);
             if all.len() > ROWS_MAX {
-                return Err(QueryError::new(base::ErrorKind::Limit, "the recursion does not end"));
+                return Err(endless(&format!("gives more than {ROWS_MAX} rows")));
             }
         }
         let rows = Arc::new(Rows::new(all, width));
         self.remembered.borrow_mut().insert(whole, Arc::clone(&rows));
         Ok(rows)
     }
+}
+
+fn endless(what: &str) -> QueryError {
+    QueryError::new(base::ErrorKind::Limit, format!("a recursion over the catalog {what}"))
+        .help("End it with a condition in the part that names itself.")
 }
 
 fn sorted(query: &Query, left: &Row, right: &Row) -> std::cmp::Ordering {

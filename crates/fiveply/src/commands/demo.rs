@@ -4,6 +4,7 @@
 mod rejected;
 mod screen;
 mod serving;
+mod tries;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -20,6 +21,9 @@ use crate::failure::Failure;
 use crate::summary::Summary;
 use crate::workplace::{self, Workplace};
 use rejected::Rejected;
+
+/// The word for a company that nothing happens to.
+const NO_INCIDENT: &str = "none";
 
 /// The live line of the play.
 const LIVE: &str = "demo";
@@ -100,12 +104,28 @@ fn options(arguments: &DemoArguments) -> Result<DemoOptions, Failure> {
     options.scale = arguments.scale;
     options.seed = arguments.seed;
     options.until = arguments.until.as_deref().map(read_time).transpose()?;
-    options.incidents = arguments
-        .incident
-        .iter()
-        .map(|name| name.parse::<Incident>().map_err(demo_failure))
-        .collect::<Result<_, _>>()?;
+    options.incidents = incidents(arguments)?;
     Ok(options)
+}
+
+/// What goes wrong: as asked; without a word W1, so that there is something to find. A folder that
+/// is there keeps what it has, and one that is only filled is loaded by hand, at one moment, where
+/// nothing can come late.
+fn incidents(arguments: &DemoArguments) -> Result<Vec<Incident>, Failure> {
+    let asked = &arguments.incident;
+    if asked.iter().any(|name| name.eq_ignore_ascii_case(NO_INCIDENT)) {
+        return match asked.as_slice() {
+            [_] => Ok(Vec::new()),
+            _ => Err(Failure::usage("--incident none stands beside other incidents")
+                .help("Name the incidents alone, or none alone.")),
+        };
+    }
+    if asked.is_empty() {
+        let new = Company::open(&arguments.dir).map_err(demo_failure)?.is_none();
+        return Ok(if new && !arguments.generate { vec![Incident::W1] } else { Vec::new() });
+    }
+    let named = asked.iter().map(|name| name.parse::<Incident>().map_err(demo_failure));
+    named.collect()
 }
 
 fn read_time(text: &str) -> Result<DateTime<Utc>, Failure> {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use chrono::{Days, NaiveDate};
 use observability::diagnosis::{Diagnosis, Verdict};
-use observability::{ObservabilityError, diagnose, question};
+use observability::{ObservabilityError, diagnose, questions};
 
 use crate::arguments::{Common, DiagnoseArguments};
 use crate::console::Console;
@@ -23,11 +23,16 @@ pub(crate) async fn run(
     let place = Workplace::open(opened, None).await?;
     let days = days(&place, arguments)?;
     let tools = place.tools();
-    let mut asked = question(&tools, &arguments.name)?;
-    asked.time_column.clone_from(&arguments.time_column);
+    // A metric that is made of several numbers: each has its own way to its sources.
+    let mut asked = questions(&tools, &arguments.name)?;
     let mut diagnoses = Vec::new();
-    for day in days {
-        diagnoses.push(Box::pin(diagnose(&tools, &asked, day)).await?);
+    for question in &mut asked {
+        if arguments.time_column.is_some() {
+            question.time_column.clone_from(&arguments.time_column);
+        }
+        for day in &days {
+            diagnoses.push(Box::pin(diagnose(&tools, question, *day)).await?);
+        }
     }
     show(&diagnoses, arguments, console)?;
     let wrong = diagnoses

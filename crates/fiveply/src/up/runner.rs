@@ -194,7 +194,10 @@ fn carried(summary: &Summary) -> Carried {
             more => format!("\"{}\" and {more} more failed: {reason}", report.node),
         }
     });
+    // A run that was stopped beside a failure still has steps to carry out.
+    let stopped = summary.with(StepStatus::Cancelled) > 0;
     let end = match summary.status() {
+        RunStatus::Failed if stopped => CarriedEnd::Stopped,
         RunStatus::Succeeded => CarriedEnd::Succeeded,
         RunStatus::Cancelled => CarriedEnd::Stopped,
         RunStatus::Failed | RunStatus::Running | RunStatus::Interrupted => {

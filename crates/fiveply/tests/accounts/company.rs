@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use demo::Truth;
+use chrono::{DateTime, Utc};
+use demo::{DemoOptions, Incident, Truth};
 use serde_json::Value;
 use testkit::{Finished, Fiveply, Folder};
 
@@ -36,6 +37,18 @@ impl Company {
         let finished = self.demo(more);
         assert_eq!(finished.code, Some(0), "{}\n{}", finished.stdout, finished.stderr);
         finished
+    }
+
+    /// Plays the company up to a moment, and neither loads nor builds.
+    pub(crate) fn play(&self, incidents: &[Incident], until: DateTime<Utc>) {
+        let options = DemoOptions {
+            scale: self.scale.parse().unwrap(),
+            seed: self.seed.parse().unwrap(),
+            until: Some(until),
+            incidents: incidents.to_vec(),
+            ..DemoOptions::new(self.folder.path())
+        };
+        demo::generate(&options, &|_| ()).unwrap();
     }
 
     pub(crate) fn truth(&self) -> Truth {

@@ -267,6 +267,34 @@ async function consumers() {
   }
 }
 
+async function handedOn() {
+  place = "syncs";
+  await page.goto(`${address}#/`);
+  await page.waitForSelector("[data-verdict]");
+  await keys("g", "y");
+  await page.waitForSelector("[role=table][aria-label=Syncs] [data-at]");
+  const { syncs } = await api("syncs");
+  const rows = Number(await page.getAttribute("[role=table][aria-label=Syncs]", "aria-rowcount")) - 1;
+  equal("syncs", rows, syncs.length);
+  await look("syncs");
+  place = "sync";
+  await keys("ArrowDown", "Enter");
+  await page.waitForSelector(`h1 >> text=${syncs[0].name}`);
+  await page.waitForSelector("[data-sent]");
+  const sent = await api(`syncs/${encodeURIComponent(syncs[0].name)}/rows?limit=100`);
+  equal("rows that were sent", await page.getAttribute("[data-sent]", "data-sent"), sent.rows.length);
+  if (sent.rows.length === 0) complain("sync: nothing was sent, so its rows were not looked at");
+  await page.locator("details summary").first().click();
+  await page.waitForSelector("h3 >> text=Request");
+  await look("sync");
+  place = "features";
+  await keys("g", "f");
+  await page.waitForSelector("[data-view]");
+  const { feature_views: views } = await api("features");
+  equal("feature views", await page.locator("[data-view]").count(), views.length);
+  await look("features");
+}
+
 async function incidents() {
   place = "incidents";
   await page.goto(`${address}#/`);
@@ -319,8 +347,8 @@ async function nowhere() {
 }
 
 try {
-  for (const step of [home, help, search, table, tables, lineage, runs, sql, consumers, incidents,
-    logIn, nowhere]) {
+  for (const step of [home, help, search, table, tables, lineage, runs, sql, consumers, handedOn,
+    incidents, logIn, nowhere]) {
     await step();
   }
 } catch (error) {

@@ -100,7 +100,7 @@ async fn explain(
 ) -> Answer<Diagnosis> {
     let tools = tools(&platform);
     let mut asked = question(&tools, &name).map_err(refused)?;
-    asked.time_column = when.time_column;
+    asked.time_column = when.time_column.or(asked.time_column);
     // The last minute of a day counts as its end.
     let now = platform.clocks.business.now() + TimeDelta::minutes(1);
     let day = when.on.unwrap_or_else(|| now.date_naive() - Days::new(1));

@@ -1,5 +1,6 @@
 //! What all connections of the door share.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -20,6 +21,8 @@ use crate::SharedPlatform;
 
 /// Statements of the query log that one question may read.
 const LOG_ROWS_MAX: u32 = 100_000;
+/// Environments whose pins are kept.
+const PINS_MAX: usize = 64;
 /// Names under which the default environment is found as well.
 const ALIASES: &[&str] = &["fiveply", "postgres"];
 
@@ -33,6 +36,14 @@ pub(super) struct Endpoint {
     pub(super) started: DateTime<Utc>,
     reader: CatalogReader,
     notes: Mutex<Option<(Arc<Project>, Arc<Notes>)>>,
+    pins: Mutex<HashMap<EnvironmentName, Held>>,
+}
+
+/// What was pinned last, and what it was pinned from.
+struct Held {
+    generation: i64,
+    notes: Arc<Notes>,
+    pin: Pin,
 }
 
 /// What a transaction reads, from its first statement to its last.
@@ -65,6 +76,7 @@ impl Endpoint {
             started,
             reader: CatalogReader::new(),
             notes: Mutex::default(),
+            pins: Mutex::default(),
         }
     }
 
@@ -91,9 +103,16 @@ impl Endpoint {
             .hint(format!("There are: {}.", names.join(", "))))
     }
 
-    /// The tables as they stand now.
+    /// The tables as they stand now. Nothing is read again as long as no pointer was swung.
     pub(super) async fn pin(&self, environment: &EnvironmentName) -> Result<Pin, SqlError> {
         let platform = &self.platform;
+        let now = platform.clocks.business.now();
+        // Asked before the pointers: what is swung in between makes the next pin read again.
+        let generation = platform.ledger.pointer_generation(environment).await?;
+        let notes = self.notes();
+        if let Some(held) = self.held(environment, generation, &notes) {
+            return Ok(Pin { now, ..held });
+        }
         let tables = Catalog::of_environment(&platform.ledger, &platform.lake, environment).await?;
         let own = query_log();
         let taken = tables.names().any(|name| *name == own);
@@ -101,7 +120,6 @@ impl Endpoint {
             true => tables,
             false => tables.with_batches(own, log_schema(), Vec::new()),
         };
-        let now = platform.clocks.business.now();
         let options = SessionOptions {
             dialect: Dialect::Postgres,
             business_now: now,
@@ -109,8 +127,28 @@ impl Endpoint {
             default_namespace: None,
         };
         let session = platform.engine.session(tables.clone(), options);
-        let catalog = self.reader.read(&session, &self.notes()).await?;
-        Ok(Pin { tables, catalog, now })
+        let catalog = self.reader.read(&session, &notes).await?;
+        let pin = Pin { tables, catalog, now };
+        let held = Held { generation, notes, pin: pin.clone() };
+        let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        if pins.len() >= PINS_MAX {
+            pins.clear();
+        }
+        pins.insert(environment.clone(), held);
+        Ok(pin)
+    }
+
+    /// What was pinned before, if it still stands.
+    fn held(
+        &self,
+        environment: &EnvironmentName,
+        generation: i64,
+        notes: &Arc<Notes>,
+    ) -> Option<Pin> {
+        let pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = pins.get(environment)?;
+        let stands = held.generation == generation && Arc::ptr_eq(&held.notes, notes);
+        stands.then(|| held.pin.clone())
     }
 
     /// The query log's rows, newest first.

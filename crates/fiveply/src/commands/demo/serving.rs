@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use access::{Access, AccessError, NewUser, Role};
 use base::Secret;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::tries::{self, Around, Thing, Trouble};
 use crate::arguments::{Common, UpArguments};
 use crate::commands::load::Vendors;
 use crate::console::{Console, Ink};
@@ -29,35 +30,69 @@ pub(super) async fn serve(
     let opened = workplace::open_project(common, vendors.variables(), console)?;
     let place = Workplace::open(opened, None).await?;
     let password = administrator(&Access::new(place.ledger.clone())).await?;
-    let root = place.root.clone();
+    let trouble = tries::trouble(&place).await?;
     let up = Up::open(place, common, vendors, arguments, console).await?;
+    let around = Around {
+        url: up.url(),
+        sql_url: up.sql_url(),
+        user: USER,
+        password: password.as_ref().map(|password| password.reveal().as_str()),
+        project: common.project_dir.as_deref(),
+    };
+    let things = tries::things(&around, trouble.as_ref());
     if console.json {
+        let tries: Vec<Value> =
+            things.iter().map(|one| json!({"what": one.what, "command": one.command})).collect();
         let document = json!({
             "status": "serving",
-            "url": up.url(),
+            "url": around.url,
+            "sql": around.sql_url,
             "user": USER,
-            "password": password.as_ref().map(Secret::reveal),
+            "password": around.password,
+            "trouble": trouble.as_ref().map(|trouble| &trouble.headline),
+            "incident": trouble.as_ref().and_then(|trouble| trouble.page(&around.url)),
+            "tries": tries,
             "process": std::process::id(),
         });
         console.print(&document.to_string())?;
         return up.serve().await;
     }
-    let shown = password.as_ref().map_or_else(
+    show(&around, trouble.as_ref(), &things, console)?;
+    up.serve().await
+}
+
+fn show(
+    around: &Around<'_>,
+    trouble: Option<&Trouble>,
+    things: &[Thing],
+    console: &Console,
+) -> Result<(), Failure> {
+    let shown = around.password.map_or_else(
         || format!("as shown the first time; another one: fiveply user password {USER}"),
-        |password| console.paint(Ink::Strong, password.reveal()),
+        |password| console.paint(Ink::Strong, password),
     );
     let heading = |text: &str| console.paint(Ink::Strong, text);
     console.print("")?;
     console.print(&heading("Serving until Ctrl-C"))?;
-    console.print(&format!("  web UI and API  {}", heading(&up.url())))?;
+    console.print(&format!("  web UI and API  {}", heading(&around.url)))?;
+    console.print(&format!("  SQL             {}", around.sql_url))?;
     console.print(&format!("  user            {USER}"))?;
     console.print(&format!("  password        {shown}"))?;
-    console.print("")?;
-    console.print(&heading("Three things to try"))?;
-    for line in things_to_try(&up.url(), &root.display().to_string()) {
-        console.print(&line)?;
+    if let Some(trouble) = trouble {
+        console.print("")?;
+        console.print(&heading("Something went wrong in this company"))?;
+        console.print(&format!("  {}", trouble.headline))?;
+        if let Some(page) = trouble.page(&around.url) {
+            console.print(&format!("  {page}"))?;
+        }
     }
-    up.serve().await
+    console.print("")?;
+    console.print(&heading("Three things to try, in another terminal"))?;
+    for thing in things {
+        console.print(&format!("  # {}", thing.what))?;
+        console.print(&format!("  {}", thing.command))?;
+    }
+    Ok(())
 }
 
 /// The demo's administrator and, the first time, the password.
@@ -73,13 +108,4 @@ async fn administrator(access: &Access) -> Result<Option<Secret<String>>, Failur
         Err(AccessError::UserExists { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-fn things_to_try(url: &str, root: &str) -> Vec<String> {
-    let here = |command: &str| format!("  cd {root} && fiveply {command}");
-    vec![
-        format!("  {url}/   what is fresh, late or broken, and whose"),
-        here("diagnose signups_daily --on 2026-05-22   why is the number what it is?"),
-        here("job run hourly   load, build and test everything again"),
-    ]
 }
