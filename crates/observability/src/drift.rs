@@ -103,7 +103,8 @@ async fn renamed(
         let rows = case.scene.rows(&case.scene.published, &sql).await?;
         let Some(row) = rows.first() else { continue };
         let percent = whole(row, "both") * 100 / whole(row, "n").max(1);
-        if percent >= OVERLAP_PERCENT_MIN {
+        // A few rows since may hold values that never came before: then the names have to tell.
+        if percent >= OVERLAP_PERCENT_MIN || alike(other.name(), &change.change.column) {
             return Ok(Some(Renamed {
                 from: other.name().clone(),
                 to: change.change.column.clone(),
@@ -112,6 +113,17 @@ async fn renamed(
         }
     }
     Ok(None)
+}
+
+/// Whether two names differ in spelling alone: case, underscores, the `__c` of a vendor's custom
+/// field.
+fn alike(one: &str, other: &str) -> bool {
+    let plain = |name: &str| -> String {
+        let name = name.to_ascii_lowercase();
+        let name = name.strip_suffix("__c").unwrap_or(&name);
+        name.chars().filter(char::is_ascii_alphanumeric).collect()
+    };
+    plain(one) == plain(other)
 }
 
 fn is_text(kind: &DataType) -> bool {
@@ -139,10 +151,17 @@ async fn tell(
         short(id),
         shown(since)
     );
-    finding.evidence.push(format!(
-        "{overlap_percent}% of the values of \"{to}\" are values of \"{from}\", which is empty \
-         in every row loaded since"
-    ));
+    finding.evidence.push(if overlap_percent >= OVERLAP_PERCENT_MIN {
+        format!(
+            "{overlap_percent}% of the values of \"{to}\" are values of \"{from}\", which is \
+             empty in every row loaded since"
+        )
+    } else {
+        format!(
+            "\"{to}\" and \"{from}\" differ in spelling alone, and \"{from}\" is empty in every \
+             row loaded since"
+        )
+    });
     finding.timeline.push(Moment {
         at: since,
         what: format!("column \"{to}\" appears in {table}"),
@@ -273,4 +292,15 @@ async fn readers(
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_custom_field_is_alike_its_standard_name() {
+        assert!(alike("LeadSource", "Lead_Source__c"));
+        assert!(!alike("LeadSource", "LeadStatus__c"));
+    }
 }
