@@ -12,7 +12,7 @@ use super::log::Started;
 use super::questions::Answer;
 use super::rows::{OutColumn, Source};
 use super::session::Session;
-use super::statement::{CopyOptions, CopySource};
+use super::statement::{CopyFormat, CopyOptions, CopySource};
 
 /// Rows taken from the engine before the client is looked after.
 pub(super) const ROWS_AT_ONCE: usize = 1_024;
@@ -154,10 +154,16 @@ impl Connection {
         let started = Started::now(session, true);
         let mut answer = self.question(session, watch, &question, &[], &[]).await?;
         let width = answer.columns.len();
-        let formats = vec![0; width];
+        let binary = options.format == CopyFormat::Binary;
+        let formats = vec![i16::from(binary); width];
         let columns = i16::try_from(width).unwrap_or(i16::MAX);
-        self.outgoing.push(&Back::CopyOutResponse(CopyOutResponse::new(0, columns, formats)));
-        let sent = self.copied(session, watch, &mut answer, options).await;
+        let begun = CopyOutResponse::new(i8::from(binary), columns, formats);
+        self.outgoing.push(&Back::CopyOutResponse(begun));
+        let sent = if binary {
+            self.copied_in_binary(session, watch, &mut answer).await
+        } else {
+            self.copied(session, watch, &mut answer, options).await
+        };
         started.log(session, sql, &sent);
         let sent = sent?;
         self.outgoing.push(&Back::CopyDone(CopyDone::new()));

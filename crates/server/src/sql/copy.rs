@@ -1,4 +1,4 @@
-//! `copy … to stdout`: its words, and rows in its two text formats.
+//! `copy … to stdout`: its words, and rows in its two text formats. Read `copy_binary` next.
 
 use super::error::SqlError;
 use super::statement::{CopyFormat, CopyOptions, CopySource, Statement, Words};
@@ -90,10 +90,6 @@ fn options(tokens: &[Token]) -> Result<CopyOptions, SqlError> {
             | "off" | "quote_all" | "as" => {}
             _ => {}
         }
-    }
-    if format == CopyFormat::Binary {
-        return Err(SqlError::new("0A000", "copy in binary format is not offered")
-            .hint("Use text or csv; a query with binary results gives binary values."));
     }
     let csv = format == CopyFormat::Csv;
     Ok(CopyOptions {

@@ -12,6 +12,7 @@ mod cells;
 mod commands;
 mod connection;
 mod copy;
+mod copy_binary;
 mod cursors;
 mod encode;
 mod endpoint;

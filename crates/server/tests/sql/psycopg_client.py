@@ -87,6 +87,20 @@ with psycopg.connect(where, autocommit=True) as c:
         text = b"".join(bytes(part) for part in copy).decode()
     check(text.splitlines()[:3], ["id,customer", "1,c1", "2,c2"])
     check(len(text.splitlines()), 5001)
+    binary_copy = ("copy (select id, amount, day, customer, tags, paid, score, placed_at, photo "
+                   "from orders where id <= %d order by id) to stdout (format binary)")
+    types = ["int8", "numeric", "date", "text", "text[]", "bool", "float8", "timestamptz", "bytea"]
+    for wanted in (7, 5000, 0):
+        with c.cursor().copy(binary_copy % wanted) as copy:
+            copy.set_types(types)
+            found = list(copy.rows())
+        check(len(found), wanted)
+        if found:
+            check(found[3], (4, row[2], row[4], "c4", ["new", "a,b"], True, 1.0, row[3], row[9]))
+            check(found[6][3], None)
+    with c.cursor().copy("copy crm.contacts to stdout with binary") as copy:
+        copy.set_types(["int8", "text"])
+        check(list(copy.rows()), [(1, "Ana"), (2, None)])
     # Settings.
     c.execute("set time zone 'Europe/Berlin'")
     check(c.info.timezone.key, "Europe/Berlin")
