@@ -66,8 +66,8 @@ fn disturbed(seed: u64) -> Company {
             let own = demo::schedule(&[incident], None, demo::end());
             if own.iter().any(|one| one.time == moment.time) {
                 // Some of these fail: that is what they are for.
-                company.fiveply.run(&[&["load"], streams].concat()).unwrap();
-                company.fiveply.run(&[&["build", "--select"], models].concat()).unwrap();
+                company.fiveply.run(&[&["load"][..], streams].concat()).unwrap();
+                company.fiveply.run(&[&["build", "--select"][..], models].concat()).unwrap();
             }
         }
     }
@@ -85,10 +85,10 @@ fn undisturbed(seed: u64) -> Company {
     company.play(&[], demo::end());
     let app = ["app.accounts", "app.users", "app.signups", "app.signups_mobile"];
     let others = ["crm.opportunities", "support.tickets"];
-    company.fiveply.good(&[&["load"], &app[..], &others[..]].concat()).unwrap();
+    company.fiveply.good(&[&["load"][..], &app[..], &others[..]].concat()).unwrap();
     let select = ["+signups_daily", "+fact_support_tickets", "+marketing_attribution"];
     // Some tests of these read models that nothing here needs.
-    company.fiveply.good(&[&["run", "--select"], &select[..]].concat()).unwrap();
+    company.fiveply.good(&[&["run", "--select"][..], &select[..]].concat()).unwrap();
     company
 }
 
