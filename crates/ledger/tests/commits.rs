@@ -425,3 +425,25 @@ async fn tasks_of_two_handles_commit_side_by_side() {
     let ends = house.ledger.pointers(&prod()).await.unwrap();
     assert!(ends.iter().all(|pointer| pointer.metadata_location.ends_with("-9")));
 }
+
+#[tokio::test]
+async fn every_change_of_a_pointer_counts_whoever_makes_it_and_nothing_else_does() {
+    let house = House::new().await;
+    let generation = async || house.ledger.pointer_generation(&prod()).await.unwrap();
+    assert_eq!(generation().await, 0);
+    let made = empty_commit(&house.ledger).swing(swing(&orders(), None, "o1"));
+    let first = version(&made, "o1", 0, 1);
+    let made = made.version(first);
+    house.ledger.commit(&made).await.unwrap();
+    assert_eq!(generation().await, 1);
+    let nothing = empty_commit(&house.ledger).position(signups(), None, position(5));
+    house.ledger.commit(&nothing).await.unwrap();
+    assert_eq!(generation().await, 1);
+    // Another client of the catalog.
+    house.meddle("update iceberg_tables set metadata_location = 'o2'").await;
+    assert_eq!(generation().await, 2);
+    house.meddle("delete from iceberg_tables").await;
+    assert_eq!(generation().await, 3);
+    let other = base::EnvironmentName::new("dev");
+    assert_eq!(house.ledger.pointer_generation(&other).await.unwrap(), 0);
+}
