@@ -108,8 +108,9 @@ async fn what_may_pass_is_tried_again_after_pauses_that_double_and_then_given_up
     for (tries, pause) in [(1, 40), (2, 80)] {
         bench
             .until("another try to be planned", async || {
-                let last = bench.last().await;
-                last.status == FiringStatus::Waiting && last.tries == tries
+                let all = bench.all().await;
+                let planned = all.last().filter(|one| one.status == FiringStatus::Waiting);
+                planned.is_some_and(|last| last.tries == tries)
             })
             .await;
         let waiting = bench.last().await;
