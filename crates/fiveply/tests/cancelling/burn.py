@@ -24,16 +24,8 @@ SHAPES = {
     "cross join numbers c order by 1, 2 desc, 3",
     "window": "select max(r) from (select row_number() over (partition by a.n % 3 "
     f"order by a.n * b.n) as r from {PAIRS} cross join numbers c) as q",
-    "moving window": "select max(r) from (select sum(a.n) over (order by a.n * b.n "
-    f"rows between 500 preceding and 500 following) as r from {PAIRS} cross join numbers c) as q",
-    "recursion": "with recursive steps(n) as (select 1 union all select n + 1 from steps "
-    "where n < 1000000000) select count(*) from steps",
-    "regular expression": "select count(*) from (select regexp_replace(repeat(a.name, 200), "
-    f"'([a-z]+)([0-9]+)', '\\2\\1', 'g') as t from {PAIRS}) as q where t like '%x'",
     "series": "select sum(n % 7) from generate_series(1, 1000000000000) as s(n)",
     "distinct": f"select count(distinct a.n * b.n * c.n) from {PAIRS} cross join numbers c",
-    "text": f"select max(length(string_agg)) from (select string_agg(a.name || b.name, ',' "
-    f"order by b.n desc, a.n) from {PAIRS} cross join numbers c group by c.n % 5) as q",
 }
 
 
