@@ -10,6 +10,7 @@ mod evolution;
 mod lake;
 mod limits;
 mod names;
+mod nested;
 mod outputs;
 mod places;
 mod statistics;

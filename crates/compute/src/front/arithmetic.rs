@@ -2,6 +2,7 @@
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{DFSchema, Result, internal_datafusion_err};
+use datafusion::functions_nested::expr_fn::{array_element, map_extract};
 use datafusion::logical_expr::planner::{
     ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr,
 };
@@ -74,11 +75,43 @@ impl ExprPlanner for Operators {
         expr: RawFieldAccessExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        if let Some(key_type) = key_type(&expr.expr.get_type(schema)?) {
+            return map_value(expr, &key_type);
+        }
         match self.letters(&expr, schema)? {
             Some(planned) => Ok(PlannerResult::Planned(planned)),
             None => Ok(PlannerResult::Original(expr)),
         }
     }
+}
+
+/// The type of a map's keys.
+fn key_type(given: &DataType) -> Option<DataType> {
+    let DataType::Map(entries, _) = given else { return None };
+    let DataType::Struct(fields) = entries.data_type() else { return None };
+    fields.first().map(|key| key.data_type().clone())
+}
+
+/// The value of a key. Keys are compared as they are stored, so the one asked for takes their
+/// type: the keys of a table's map are `Utf8` where a literal is `Utf8View`.
+fn map_value(
+    expr: RawFieldAccessExpr,
+    key_type: &DataType,
+) -> Result<PlannerResult<RawFieldAccessExpr>> {
+    let RawFieldAccessExpr { field_access, expr: map } = expr;
+    Ok(match field_access {
+        GetFieldAccess::NamedStructField { name } => {
+            let field_access = GetFieldAccess::NamedStructField { name: name.cast_to(key_type)? };
+            PlannerResult::Original(RawFieldAccessExpr { field_access, expr: map })
+        }
+        GetFieldAccess::ListIndex { key } => {
+            let values = map_extract(map, cast(*key, key_type.clone()));
+            PlannerResult::Planned(array_element(values, lit(1_i64)))
+        }
+        range @ GetFieldAccess::ListRange { .. } => {
+            PlannerResult::Original(RawFieldAccessExpr { field_access: range, expr: map })
+        }
+    })
 }
 
 impl Operators {

@@ -136,7 +136,7 @@ impl LakeTableProvider {
             .with_expr_adapter(Some(Arc::new(by_field_id)))
             .build();
         let plan = format.create_physical_plan(state, config).await?;
-        Ok(if deleted.is_some() { guard::refuse_limits(plan) } else { plan })
+        Ok(guard::guarded(plan, deleted.is_some()))
     }
 }
 

@@ -56,6 +56,10 @@ select {'a': {'b': [1, 2]}} as s, ({'a': {'b': [1, 2]}}).a.b[1] as x
 select struct_extract({'a': 1, 'b': 2}, 'b') as a
 -- d maps
 select map {'a': 1, 'b': 2} as m, map(['a'], [1])['a'] as x, map {'a': 1}['z'] as y
+-- d maps by keys of other types
+select map {1: 'a', 2: 'b'}[2] as x, map {1: 'a'}[3] as y, (map {'k': [1, 2]})['k'][2] as z
+-- d maps by keys of columns
+select id, map {1: 'a', 2: 'b'}[id] as x, (map {'BE': 1, 'NL': 2})[country] as y from people
 -- d map functions
 select map_keys(map {'a': 1, 'b': 2}) as a, map_values(map {'a': 1}) as b, cardinality(map {'a': 1}) as c, element_at(map {'a': 1}, 'a') as d, map_contains(map {'a': 1}, 'a') as e, map_extract(map {'a': 1}, 'a') as f
 -- d map from entries

@@ -186,9 +186,7 @@ fn what_was_published_otherwise_or_did_not_pass_is_not_reused() {
     let customers = "select customer, amount from {{ ref('stg_orders') }}";
     desk.add(&format!("-- models/customers.sql --\n{customers}\n"));
     let columns = "columns: [{name: customer, data_tests: [unique]}]";
-    desk.add(&format!(
-        "-- models/schema.yml --\nmodels:\n  - name: customers\n    {columns}\n"
-    ));
+    desk.add(&format!("-- models/schema.yml --\nmodels:\n  - name: customers\n    {columns}\n"));
     desk.bad(&["build", "--changed"]);
     let twice = desk.bad(&["build", "--changed"]);
     assert_eq!(twice.json["nodes"].as_array().unwrap().len(), 2, "{:#}", twice.json);
