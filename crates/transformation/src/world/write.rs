@@ -230,8 +230,13 @@ pub(super) fn nullable(rows: Rows) -> Rows {
     let fields: Vec<_> = rows.schema.fields().iter().map(open).collect();
     let schema: SchemaRef =
         Arc::new(Schema::new_with_metadata(fields, rows.schema.metadata().clone()));
-    let open =
-        |batch: &RecordBatch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec());
+    let open = |batch: &RecordBatch| {
+        // A plan and what carries it out may write one text type in two ways.
+        let columns = batch.columns().iter().zip(schema.fields());
+        let columns =
+            columns.map(|(column, field)| arrow::compute::cast(column, field.data_type()));
+        RecordBatch::try_new(Arc::clone(&schema), columns.collect::<Result<Vec<_>, _>>()?)
+    };
     match rows.batches.iter().map(open).collect() {
         Ok(batches) => Rows { schema, batches },
         // Batches of another type than their schema says would be refused further on.
