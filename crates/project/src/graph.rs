@@ -27,6 +27,8 @@ pub struct Graph {
     pub root_package: String,
     children: BTreeMap<NodeId, Vec<NodeId>>,
     order: Vec<NodeId>,
+    /// Nodes of the order that are in no circle and below none.
+    placed: usize,
     by_name: HashMap<String, Vec<NodeId>>,
     by_table: BTreeMap<TableName, NodeId>,
     by_source: HashMap<(String, String), Vec<NodeId>>,
@@ -79,7 +81,7 @@ impl Graph {
                 }
             }
         }
-        self.order = order::topological(self);
+        (self.order, self.placed) = order::topological(self);
     }
 
     /// A node by its id.

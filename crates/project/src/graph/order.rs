@@ -6,8 +6,9 @@ use base::NodeId;
 
 use super::Graph;
 
-/// Parents before children; among those that are free, by id. Nodes in a circle come last.
-pub(super) fn topological(graph: &Graph) -> Vec<NodeId> {
+/// Parents before children; among those that are free, by id. Nodes in a circle, and what stands
+/// below one, come last: from the place that is returned beside the order.
+pub(super) fn topological(graph: &Graph) -> (Vec<NodeId>, usize) {
     let mut waiting: BTreeMap<&NodeId, usize> = BTreeMap::new();
     let mut free: BTreeSet<&NodeId> = BTreeSet::new();
     for (id, node) in &graph.nodes {
@@ -32,15 +33,17 @@ pub(super) fn topological(graph: &Graph) -> Vec<NodeId> {
             }
         }
     }
+    let placed = order.len();
     order.extend(waiting.into_keys().cloned());
-    order
+    (order, placed)
 }
 
 /// One circle for every knot of nodes that depend on each other, as a closed walk over parents.
 pub(crate) fn cycles(graph: &Graph) -> Vec<Vec<NodeId>> {
     let mut found = Vec::new();
     let mut done: BTreeSet<NodeId> = BTreeSet::new();
-    for id in graph.nodes.keys() {
+    // What found its place in the order is in no circle.
+    for id in &graph.order[graph.placed..] {
         if done.contains(id) {
             continue;
         }
