@@ -3,6 +3,7 @@
 mod compare;
 mod consume;
 mod dbt;
+mod log;
 pub(crate) mod metric;
 mod up;
 mod watch;
@@ -21,9 +22,11 @@ pub(crate) use consume::{
     SyncOutcomeWord, SyncRunArguments, TrainingSetArguments,
 };
 pub(crate) use dbt::{
-    DocsArguments, DocsCommand, FreshnessArguments, Indirect, InitArguments, RunOperationArguments,
-    ShowArguments, SourceCommand,
+    CleanArguments, CloneArguments, DebugArguments, DepsArguments, DocsArguments, DocsCommand,
+    FreshnessArguments, Indirect, InitArguments, PackageSource, RunOperationArguments,
+    ServeDocsArguments, ShowArguments, SourceCommand,
 };
+pub(crate) use log::{LogArguments, LogFormat, LogLevel};
 pub(crate) use up::{
     DEFAULT_PORT, DEFAULT_SQL_PORT, JobCommand, TokenCommand, UpArguments, UserCommand,
 };
@@ -84,6 +87,9 @@ pub(crate) struct Common {
     /// Say only what went wrong
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// What is written down, and which warnings are errors.
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
 }
 
 /// How results are printed.
@@ -131,8 +137,12 @@ pub(crate) enum Command {
     /// Print the SQL that nodes compile to
     Compile(CompileArguments),
     /// Remove what commands leave: target/ and the like
-    Clean,
-    /// Describe what is published: manifest.json and catalog.json
+    Clean(CleanArguments),
+    /// Point to the tables of another environment, without a copy of a row
+    Clone(CloneArguments),
+    /// Install the packages that the project names
+    Deps(DepsArguments),
+    /// Describe what is published, and show it
     #[command(subcommand)]
     Docs(DocsCommand),
     /// Make a new project
@@ -172,7 +182,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Dashboard(DashboardCommand),
     /// Check project, warehouse and ledger, and show where everything is
-    Debug,
+    Debug(DebugArguments),
     /// List jobs, or run one now
     Job {
         /// What to do.
@@ -220,7 +230,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SelectionArguments {
     /// Nodes to take: names, tag:x, path:models/x, source:x, +x, x+, @x
-    #[arg(long, short, visible_short_alias = 'm', alias = "models", num_args = 1..,
+    #[arg(long, short, visible_short_alias = 'm', aliases = ["models", "model"], num_args = 1..,
         value_name = "SELECTOR")]
     pub(crate) select: Vec<String>,
     /// Nodes to leave out, in the same words
@@ -299,7 +309,7 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) store_failures: bool,
     /// Read parents that are not built here where --state has them
-    #[arg(long, overrides_with = "no_defer", env = "DBT_DEFER")]
+    #[arg(long, overrides_with = "no_defer")]
     pub(crate) defer: bool,
     /// Build and read here alone
     #[arg(long)]
@@ -313,6 +323,9 @@ pub(crate) struct RunArguments {
     /// With --defer, read parents there even when they are here
     #[arg(long)]
     pub(crate) favor_state: bool,
+    /// Print the first rows of each seed
+    #[arg(long)]
+    pub(crate) show: bool,
 }
 
 /// Options of `load`.
@@ -332,6 +345,10 @@ pub(crate) struct LoadArguments {
 
 /// Options of `compile`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  fiveply compile --select orders
+  fiveply compile --inline \"select * from {{ ref('orders') }}\"
+  fiveply compile --select tag:daily --output json")]
 pub(crate) struct CompileArguments {
     /// Which nodes.
     #[command(flatten)]
@@ -342,10 +359,19 @@ pub(crate) struct CompileArguments {
     /// Compile incremental models as if they were built from nothing
     #[arg(long, short)]
     pub(crate) full_refresh: bool,
+    /// A query in the project's Jinja
+    #[arg(long, value_name = "SQL")]
+    pub(crate) inline: Option<String>,
+    /// Models read no rows
+    #[arg(long)]
+    pub(crate) empty: bool,
 }
 
 /// Options of `ls`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  fiveply ls --select +orders --resource-type model
+  fiveply ls --output json --output-keys name config")]
 pub(crate) struct ListArguments {
     /// Which nodes.
     #[command(flatten)]
@@ -356,6 +382,9 @@ pub(crate) struct ListArguments {
     /// Only nodes of these kinds: model, seed, test, source, snapshot, …
     #[arg(long, alias = "resource-types", num_args = 1.., value_name = "KIND")]
     pub(crate) resource_type: Vec<String>,
+    /// Nodes of these kinds are left out
+    #[arg(long, alias = "exclude-resource-types", num_args = 1.., value_name = "KIND")]
+    pub(crate) exclude_resource_type: Vec<String>,
     /// What each line of JSON says: name, resource_type, config, …
     #[arg(long, num_args = 1.., value_name = "KEY")]
     pub(crate) output_keys: Vec<String>,
@@ -363,7 +392,11 @@ pub(crate) struct ListArguments {
 
 /// Options of `retry`.
 #[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "Example: fiveply build || fiveply retry")]
 pub(crate) struct RetryArguments {
+    /// Build incremental models and seeds from nothing
+    #[arg(long, short)]
+    pub(crate) full_refresh: bool,
     /// Nodes at a time [default: the target's threads]
     #[arg(long, value_name = "COUNT")]
     pub(crate) threads: Option<usize>,

@@ -34,14 +34,14 @@ pub(crate) struct Around<'a> {
 pub(crate) fn artifacts<'a>(
     place: &'a Workplace,
     folder: PathBuf,
-    verb: Verb,
+    which: &'a str,
     invocation: &Invocation,
     id: String,
 ) -> Artifacts<'a> {
     Artifacts {
         project: &place.project,
         folder,
-        which: verb.word(),
+        which,
         invocation: id,
         arguments: invocation.arguments.clone(),
         compiled: BTreeMap::new(),
@@ -104,7 +104,7 @@ pub(crate) async fn beneath(
 impl Around<'_> {
     fn artifacts(&self) -> Artifacts<'_> {
         let id = self.run.as_str().to_owned();
-        artifacts(self.place, self.target.to_path_buf(), self.verb, self.invocation, id)
+        artifacts(self.place, self.target.to_path_buf(), self.verb.word(), self.invocation, id)
     }
 
     /// Writes what the run leaves.

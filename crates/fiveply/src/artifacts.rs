@@ -13,6 +13,7 @@ use project::{ManifestFacts, NodeKind, Project};
 use serde_json::{Map, Value, json};
 use transformation::{StepReport, TestReport};
 
+use crate::events;
 use crate::failure::Failure;
 
 /// The schema that dbt publishes for results.
@@ -41,6 +42,9 @@ impl Artifacts<'_> {
     /// # Errors
     /// When the disk refuses.
     pub(crate) fn write(&self, reports: &[StepReport]) -> Result<(), Failure> {
+        if !events::writes_json() {
+            return Ok(());
+        }
         std::fs::create_dir_all(&self.folder)?;
         let results = self.run_results(reports);
         self.write_file("run_results.json", &results)?;
@@ -52,12 +56,11 @@ impl Artifacts<'_> {
     /// # Errors
     /// When the disk refuses.
     pub(crate) fn write_manifest(&self) -> Result<(), Failure> {
-        let facts = ManifestFacts {
-            generated_at: self.moment(self.finished),
-            invocation_id: self.invocation.clone(),
-            compiled: self.compiled.clone(),
-        };
-        self.write_file("manifest.json", &self.project.manifest(&facts))?;
+        if !events::writes_json() {
+            return Ok(());
+        }
+        self.write_file("manifest.json", &self.manifest())?;
+        self.write_file("semantic_manifest.json", &self.project.semantic_manifest())?;
         for (id, sql) in &self.compiled {
             let Some(node) = self.project.graph.node(id) else { continue };
             let mut path = self.folder.join("compiled").join(&node.package).join(&node.path);
@@ -70,6 +73,15 @@ impl Artifacts<'_> {
             std::fs::write(path, sql)?;
         }
         Ok(())
+    }
+
+    /// The manifest, version 12.
+    pub(crate) fn manifest(&self) -> Value {
+        self.project.manifest(&ManifestFacts {
+            generated_at: self.moment(self.finished),
+            invocation_id: self.invocation.clone(),
+            compiled: self.compiled.clone(),
+        })
     }
 
     /// Writes one file of JSON.
@@ -85,7 +97,7 @@ impl Artifacts<'_> {
     pub(crate) fn metadata(&self, schema: &str) -> Value {
         json!({
             "dbt_schema_version": schema,
-            "dbt_version": "1.12.6",
+            "dbt_version": events::DBT_VERSION,
             "generated_at": self.moment(self.finished),
             "invocation_id": self.invocation,
             "invocation_started_at": self.moment(self.finished - self.elapsed),

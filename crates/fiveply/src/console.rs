@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::arguments::Output;
+use crate::arguments::{LogLevel, Output};
+use crate::events;
 
 /// How often a live line turns.
 const TICK: Duration = Duration::from_millis(120);
@@ -45,11 +46,16 @@ impl Console {
     pub(crate) fn new(output: Output, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let live = terminal && !quiet && output == Output::Text;
+        Self::with_colours(output, quiet, terminal && !plain)
+    }
+
+    /// The same, with or without colours whatever the terminal says.
+    pub(crate) fn with_colours(output: Output, quiet: bool, colours: bool) -> Self {
+        let live = std::io::stderr().is_terminal() && !quiet && output == Output::Text;
         Self {
             bars: live.then(MultiProgress::new),
             live: Arc::default(),
-            colours: terminal && !plain,
+            colours,
             quiet,
             json: output == Output::Json,
         }
@@ -57,14 +63,20 @@ impl Console {
 
     /// A line of progress; nothing when the user asked for quiet.
     pub(crate) fn say(&self, line: &str) {
-        if !self.quiet {
+        if events::speaks_dbt() {
+            events::note(LogLevel::Info, line);
+        } else if !self.quiet {
             self.write_line(line);
         }
     }
 
     /// A line that is shown in any case: an error.
     pub(crate) fn complain(&self, line: &str) {
-        self.write_line(line);
+        if events::speaks_dbt() {
+            events::note(LogLevel::Warn, line);
+        } else {
+            self.write_line(line);
+        }
     }
 
     fn write_line(&self, line: &str) {
@@ -89,7 +101,7 @@ impl Console {
 
     /// Shows a live line for work that goes on, under a name.
     pub(crate) fn start_live(&self, name: &str, text: String) {
-        let Some(bars) = &self.bars else { return };
+        let Some(bars) = self.bars.as_ref().filter(|_| !events::speaks_dbt()) else { return };
         let bar = bars.add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
             bar.set_style(style);

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::console::{Console, Ink};
 use crate::draw;
+use crate::events;
 
 /// Exit code when a node failed.
 pub(crate) const NODE_FAILED: u8 = 1;
@@ -38,6 +39,11 @@ impl Failure {
         };
         let help = Some(kind.advice().to_owned());
         Self { code, kind, message: message.into(), help, diagnostics: Vec::new() }
+    }
+
+    /// The command is refused for a reason of this kind.
+    pub(crate) fn of_kind(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, ..Self::usage(message) }
     }
 
     /// The project's files are wrong.
@@ -95,8 +101,14 @@ impl Failure {
 
     /// Tells the user, and gives the exit code.
     pub(crate) fn show(&self, console: &Console) -> ExitCode {
+        let drawn = self.diagnostics.iter().map(|drawn| draw::draw(drawn, false));
+        let told: Vec<String> = std::iter::once(self.message.clone()).chain(drawn).collect();
+        events::failed(&told.join("\n"));
         if console.json {
             self.print(console);
+        }
+        if events::speaks_dbt() {
+            return ExitCode::from(self.code);
         }
         for diagnostic in &self.diagnostics {
             console.complain(&draw::draw(diagnostic, console.colours));

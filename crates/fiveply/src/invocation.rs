@@ -7,8 +7,10 @@ use project::RowFilter;
 use serde_json::{Map, Value, json};
 use transformation::{EventTimes, Invocation, Listener, event_time};
 
-use crate::arguments::{Common, RunArguments};
+use crate::arguments::{Common, LogLevel, RunArguments};
 use crate::console::Console;
+use crate::events::warnings::{self, Treatment};
+use crate::events::{self, Event};
 use crate::failure::Failure;
 use crate::workplace::{Workplace, read_mapping};
 
@@ -17,6 +19,14 @@ struct Shown(Console);
 
 impl Listener for Shown {
     fn said(&self, message: &str, info: bool) {
+        let (name, code, level) = match info {
+            true => ("JinjaLogInfo", "I062", LogLevel::Info),
+            false => ("JinjaLogDebug", "I063", LogLevel::Debug),
+        };
+        events::fire(Event::new(name, code, message).at(level).with(json!({"msg": message})));
+        if events::speaks_dbt() {
+            return;
+        }
         if info && self.0.json {
             self.0.say(message);
         } else if info {
@@ -27,8 +37,27 @@ impl Listener for Shown {
         }
     }
 
+    fn printed(&self, message: &str) {
+        if !events::prints() {
+            return;
+        }
+        events::printed(message);
+        if events::speaks_dbt() {
+            return;
+        }
+        if self.0.json {
+            self.0.say(message);
+        } else {
+            let _ = self.0.print(message);
+        }
+    }
+
     fn warned(&self, message: &str) {
-        self.0.complain(&format!("warning: {message}"));
+        // Where it is an error the template has been told so already.
+        let shown = warnings::warn("JinjaLogWarning", message, json!({"msg": message}));
+        if shown.unwrap_or(true) && !events::speaks_dbt() {
+            self.0.complain(&format!("warning: {message}"));
+        }
     }
 }
 
@@ -51,10 +80,11 @@ pub(crate) fn plain(
         ("STORE_FAILURES", json!(false)),
         ("EMPTY", json!(false)),
         ("QUIET", json!(common.quiet)),
-        ("PRINT", json!(true)),
-        ("WRITE_JSON", json!(true)),
+        ("PRINT", json!(!common.log.no_print)),
+        ("WRITE_JSON", json!(!common.log.no_write_json)),
+        ("DEBUG", json!(common.log.debug)),
         ("FAIL_FAST", json!(false)),
-        ("WARN_ERROR", json!(null)),
+        ("WARN_ERROR", json!(common.log.warn_error.then_some(true))),
         ("INDIRECT_SELECTION", json!("eager")),
         ("TARGET_PATH", json!(common.target_path)),
         ("PROJECT_DIR", json!(place.root)),
@@ -83,6 +113,8 @@ pub(crate) fn plain(
     Invocation {
         flags,
         arguments,
+        warnings_fail: warnings::tests_fail(),
+        warnings_raise: warnings::treatment("JinjaLogWarning") == Treatment::Error,
         listener: Some(Arc::new(Shown(console.clone()))),
         ..Invocation::default()
     }

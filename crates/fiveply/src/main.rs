@@ -11,17 +11,21 @@ mod commands;
 mod console;
 mod consumer;
 mod draw;
+mod events;
 mod executor;
 mod failure;
 mod flags;
 mod invocation;
 mod loader;
+mod packages;
 mod planned;
 mod progress;
 mod signals;
+mod start;
 mod state;
 mod summary;
 mod up;
+mod windows;
 mod work;
 mod workplace;
 
@@ -37,14 +41,20 @@ use crate::failure::Failure;
 const THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
 
 fn main() -> ExitCode {
-    let (words, meaningless) = flags::without_meaningless(std::env::args_os());
-    let arguments = match Arguments::try_parse_from(words) {
+    let prepared = match start::prepare() {
+        Ok(prepared) => prepared,
+        Err(failure) => return failure.show(&Console::new(Output::Text, false)),
+    };
+    let arguments = match Arguments::try_parse_from(prepared.words) {
         Ok(arguments) => arguments,
         Err(refused) => return refuse(&refused),
     };
-    let console = Console::new(arguments.common.output, arguments.common.quiet);
-    if !meaningless.is_empty() {
-        console.say(&format!("without meaning here: {}", meaningless.join(", ")));
+    let console = start::console(&arguments);
+    if let Err(failure) = start::begin_log(&arguments, &prepared.command, console.colours) {
+        return failure.show(&console);
+    }
+    if !prepared.meaningless.is_empty() {
+        console.say(&format!("without meaning here: {}", prepared.meaningless.join(", ")));
     }
     start_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -61,10 +71,12 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(dispatch(&arguments, &console));
     // Work that nobody waits for any more must not hold the process up.
     runtime.shutdown_background();
-    match outcome {
+    let code = match outcome {
         Ok(code) => code,
         Err(failure) => failure.show(&console),
-    }
+    };
+    events::command_ended(code == ExitCode::SUCCESS);
+    code
 }
 
 /// Help and version as asked for; what clap does not understand in the form that was asked for.
@@ -109,9 +121,13 @@ async fn dispatch(arguments: &Arguments, console: &Console) -> Result<ExitCode, 
         Command::Source(SourceCommand::Freshness(freshness)) => {
             commands::freshness::run(common, freshness, console).await
         }
-        Command::Clean => commands::clean::run(common, console),
+        Command::Clean(clean) => commands::clean::run(common, clean, console),
+        Command::Clone(clone) => commands::clone::run(common, clone, console).await,
         Command::Docs(DocsCommand::Generate(docs)) => {
             commands::docs::run(common, docs, console).await
+        }
+        Command::Docs(DocsCommand::Serve(serve)) => {
+            commands::docs_serve::run(common, serve, console).await
         }
         Command::Init(init) => commands::init::run(init, console),
         Command::Show(show) => commands::show::run(common, show, console).await,
@@ -137,7 +153,8 @@ async fn dispatch(arguments: &Arguments, console: &Console) -> Result<ExitCode, 
         Command::Features(features) => commands::features::run(common, features, console).await,
         Command::Metric(command) => commands::metric::run(common, command, console).await,
         Command::Dashboard(command) => commands::dashboard::run(common, command, console).await,
-        Command::Debug => commands::debug::run(common, console).await,
+        Command::Debug(debug) => commands::debug::run(common, debug, console).await,
+        Command::Deps(deps) => commands::deps::run(common, deps, console).await,
         Command::Job { command } => commands::job::run(common, command, console).await,
         Command::Token { command } => commands::token::run(common, command, console).await,
         Command::User { command } => commands::user::run(common, command, console).await,

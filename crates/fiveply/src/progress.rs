@@ -7,6 +7,7 @@ use orchestration::{Observer, Step, StepResult};
 use transformation::StepReport;
 
 use crate::console::{Console, Ink, count, seconds, things};
+use crate::events;
 use crate::executor::Reports;
 
 /// Shows progress on the console.
@@ -74,7 +75,7 @@ fn numbered(index: usize, total: usize) -> String {
 
 impl Observer for Progress {
     fn started(&self, step: &Step, index: usize, total: usize) {
-        if !self.every_step {
+        if !self.every_step || events::speaks_dbt() {
             return;
         }
         let line = format!("{}  {}", numbered(index, total), step.node);
@@ -83,6 +84,9 @@ impl Observer for Progress {
 
     fn ended(&self, step: &Step, _result: &StepResult, index: usize, total: usize) {
         self.console.end_live(step.node.as_str());
+        if self.every_step && events::speaks_dbt() {
+            return;
+        }
         let Some(report) = self.reports.get(&step.node) else { return };
         let stopped = matches!(report.status, StepStatus::Skipped | StepStatus::Cancelled);
         if !self.every_step && (report.is_good() || stopped) {

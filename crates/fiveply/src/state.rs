@@ -66,10 +66,15 @@ impl State {
 
     /// The relation that a node had.
     pub(crate) fn relation(&self, node: &Node) -> Option<Relation> {
+        self.place(node).map(|place| place.for_templates())
+    }
+
+    /// Where a node's rows were.
+    pub(crate) fn place(&self, node: &Node) -> Option<project::Relation> {
         let earlier = self.earlier(node)?;
-        let text = |key: &str| earlier.get(key).and_then(Value::as_str);
-        let name = text("alias").or_else(|| text("identifier"))?;
-        Some(Relation::new(text("database")?, text("schema")?, name))
+        let text = |key: &str| earlier.get(key).and_then(Value::as_str).map(str::to_owned);
+        let identifier = text("alias").or_else(|| text("identifier"))?;
+        Some(project::Relation { database: text("database")?, schema: text("schema")?, identifier })
     }
 }
 

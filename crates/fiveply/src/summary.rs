@@ -10,6 +10,7 @@ use transformation::{StepReport, TestReport};
 
 use crate::console::{Console, Ink, count, seconds};
 use crate::draw;
+use crate::events;
 use crate::failure::{Failure, NODE_FAILED};
 use crate::workplace::Workplace;
 
@@ -100,7 +101,7 @@ impl Summary {
     pub(crate) fn show(&self, console: &Console) -> Result<ExitCode, Failure> {
         if console.json {
             console.print(&self.as_json().to_string())?;
-        } else if self.run.is_some() {
+        } else if self.run.is_some() && !events::speaks_dbt() {
             console.say(&self.last_line(console));
         }
         Ok(if self.is_good() { ExitCode::SUCCESS } else { ExitCode::from(NODE_FAILED) })

@@ -19,11 +19,13 @@ use crate::around::{self, Around};
 use crate::changed::{self, Kept};
 use crate::commands::Verb;
 use crate::console::Console;
+use crate::events::{self, Told};
 use crate::executor::{Carrier, Reports};
 use crate::failure::Failure;
 use crate::loader::Loader;
 use crate::progress::Progress;
 use crate::summary::Summary;
+use crate::windows;
 use crate::workplace::Workplace;
 
 /// A run to carry out.
@@ -97,12 +99,15 @@ pub(crate) async fn begin(place: &Workplace, mut order: Order) -> Result<Option<
     let steps = plan(&view(graph, &chosen, audit, order.verb))?;
     let new = NewRun {
         environment: place.environment.clone(),
-        // Without its days a backfill cannot be taken up again by `retry`.
         command: if order.backfill.is_empty() { order.verb.word() } else { "backfill" }.to_owned(),
-        arguments: order.words.clone(),
+        arguments: [order.words.clone(), windows::words(&order.backfill)].concat(),
         selection: chosen.iter().cloned().collect(),
     };
-    let run = place.ledger.begin_caused_run(&new, &order.cause).await?;
+    // Whoever reads the log and the run's files finds one id in both.
+    let run = match order.invocation.as_ref().and_then(|_| events::take_run_id()) {
+        Some(run) => place.ledger.begin_named_run(run, &new, &order.cause).await?,
+        None => place.ledger.begin_caused_run(&new, &order.cause).await?,
+    };
     Ok(Some(Begun { run, order, steps, started }))
 }
 
@@ -120,7 +125,11 @@ impl Begun {
     ) -> Result<Summary, Failure> {
         let reports = Arc::new(Reports::default());
         let progress = Arc::new(Progress::new(console, Arc::clone(&reports)));
-        self.carry_out_with(place, stops, console, reports, progress).await
+        let project = Arc::clone(&place.project);
+        let told = Told::new(project, &self.steps, Arc::clone(&reports), progress);
+        let summary = self.carry_out_with(place, stops, console, reports, Arc::new(told)).await?;
+        events::run_ended(&place.project, &summary.reports, summary.duration);
+        Ok(summary)
     }
 
     /// Carries the run out, told of by somebody else.
@@ -251,7 +260,7 @@ fn view(graph: &Graph, chosen: &BTreeSet<NodeId>, audit: bool, verb: Verb) -> Gr
             view.publish_at_once.insert(id.clone());
         }
         if let (NodeKind::Test, Some(test)) = (node.kind, &node.test) {
-            let gates = test.severity == TestSeverity::Error;
+            let gates = test.severity == TestSeverity::Error || events::warnings::tests_fail();
             view.tests.insert(id.clone(), TestView { gates });
         }
     }

@@ -21,6 +21,7 @@ use transformation::Tools;
 use crate::arguments::Common;
 use crate::console::Console;
 use crate::draw;
+use crate::events::{self, warnings};
 use crate::failure::Failure;
 
 /// The file that makes a folder a project.
@@ -47,7 +48,11 @@ pub(crate) fn open_project(
     let (opened, root) = read_project(common, extra_variables)?;
     let (errors, warnings): (Vec<Diagnostic>, Vec<Diagnostic>) =
         opened.diagnostics.into_iter().partition(Diagnostic::is_error);
-    for warning in &warnings {
+    let warnings = match errors.is_empty() {
+        true => warnings::of_project(warnings)?,
+        false => warnings,
+    };
+    for warning in warnings.iter().filter(|_| !events::speaks_dbt()) {
         console.say(&draw::draw(warning, console.colours));
         console.say("");
     }

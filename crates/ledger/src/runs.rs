@@ -124,6 +124,19 @@ impl Ledger {
         cause: &RunCause,
     ) -> Result<RunId, LedgerError> {
         let run = RunId::generate(self.clocks().machine.as_ref(), self.randomness().as_ref());
+        self.begin_named_run(run, new, cause).await
+    }
+
+    /// Begins a run under an id that its process was given before.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn begin_named_run(
+        &self,
+        run: RunId,
+        new: &NewRun,
+        cause: &RunCause,
+    ) -> Result<RunId, LedgerError> {
         let mut write = self.write().await?;
         write.insert_run(&run, new, cause).await?;
         for (ordinal, node) in (0_i64..).zip(&new.selection) {

@@ -12,6 +12,7 @@
 //! is never rounded or cut: the row goes to `<table>__rejects` with its reason and origin.
 
 mod decode;
+mod download;
 mod error;
 mod files;
 mod load;
@@ -20,6 +21,7 @@ mod rest;
 mod schema;
 mod webhook;
 
+pub use download::download;
 pub use error::MovementError;
 pub use load::{
     LoadContext, LoadLimits, LoadOutcome, LoadProgress, ProgressListener, RenameProposal,

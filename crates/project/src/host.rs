@@ -137,8 +137,16 @@ impl Host for GraphHost {
         self.facts.log(message, info);
     }
 
+    fn print(&self, message: &str) {
+        self.facts.print(message);
+    }
+
     fn warn(&self, message: &str) {
         self.facts.warn(message);
+    }
+
+    fn warnings_raise(&self) -> bool {
+        self.facts.warnings_raise()
     }
 
     fn graph(&self) -> Json {

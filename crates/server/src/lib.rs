@@ -10,6 +10,7 @@ pub mod api;
 mod caller;
 mod critical;
 mod error;
+mod folder;
 mod guard;
 mod layout;
 mod open_api;
@@ -25,6 +26,7 @@ mod ui;
 
 pub use caller::Caller;
 pub use error::{Answer, ServerError};
+pub use folder::serve_folder;
 pub use operations::{FiringReference, Operations, RunCommand, RunRequest};
 pub use platform::{Loaded, Platform, PlatformParts, ProjectStanding};
 pub use routes::{Method, Needs, RouteInfo, Routes, SharedPlatform};

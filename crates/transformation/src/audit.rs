@@ -75,7 +75,12 @@ async fn judge(
     // dbt asks error_if first, and only of tests whose severity is error.
     let status = match test.severity {
         TestSeverity::Error if error_if.is_met(number) => TestStatus::Failed,
-        TestSeverity::Error | TestSeverity::Warn if warn_if.is_met(number) => TestStatus::Warned,
+        TestSeverity::Error | TestSeverity::Warn if warn_if.is_met(number) => {
+            match workshop.invocation.warnings_fail {
+                true => TestStatus::Failed,
+                false => TestStatus::Warned,
+            }
+        }
         TestSeverity::Error | TestSeverity::Warn => TestStatus::Passed,
     };
     let message = (status != TestStatus::Passed).then(|| describe(failures, &sample));

@@ -201,8 +201,16 @@ impl Host for Facts {
         self.invocation.say(message, info);
     }
 
+    fn print(&self, message: &str) {
+        self.invocation.print(message);
+    }
+
     fn warn(&self, message: &str) {
         self.invocation.warn(message);
+    }
+
+    fn warnings_raise(&self) -> bool {
+        self.invocation.warnings_raise
     }
 
     fn selected_resources(&self) -> Vec<String> {

@@ -17,6 +17,10 @@ use crate::batches::EventTimes;
 pub trait Listener: Send + Sync {
     /// `log(…)`; `info` says whether people are to see it.
     fn said(&self, message: &str, info: bool);
+    /// `print(…)`.
+    fn printed(&self, message: &str) {
+        self.said(message, true);
+    }
     /// `exceptions.warn(…)`.
     fn warned(&self, message: &str);
 }
@@ -42,6 +46,10 @@ pub struct Invocation {
     pub beneath: Vec<PresentVersion>,
     /// Whether failing rows of tests are kept, unless a test says otherwise.
     pub store_failures: bool,
+    /// Whether a test that would warn fails.
+    pub warnings_fail: bool,
+    /// Whether `exceptions.warn(…)` is an error.
+    pub warnings_raise: bool,
     /// Where what templates say is heard.
     pub listener: Option<Arc<dyn Listener>>,
 }
@@ -50,6 +58,12 @@ impl Invocation {
     pub(crate) fn say(&self, message: &str, info: bool) {
         if let Some(listener) = &self.listener {
             listener.said(message, info);
+        }
+    }
+
+    pub(crate) fn print(&self, message: &str) {
+        if let Some(listener) = &self.listener {
+            listener.printed(message);
         }
     }
 

@@ -7,12 +7,16 @@ use base::SourceFile;
 use project::yaml;
 use serde_json::Value;
 
-use crate::arguments::Common;
+use crate::arguments::{CleanArguments, Common};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::workplace;
 
-pub(crate) fn run(common: &Common, console: &Console) -> Result<ExitCode, Failure> {
+pub(crate) fn run(
+    common: &Common,
+    arguments: &CleanArguments,
+    console: &Console,
+) -> Result<ExitCode, Failure> {
     let root = workplace::find_root(common.project_dir.as_deref())?;
     let text = std::fs::read_to_string(root.join("dbt_project.yml"))?;
     let read = yaml::read(&SourceFile::new("dbt_project.yml", text), &mut Vec::new());
@@ -23,9 +27,14 @@ pub(crate) fn run(common: &Common, console: &Console) -> Result<ExitCode, Failur
         let path = Path::new(target);
         let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
         let protected = ["models", "seeds", "tests", "macros", "snapshots", ".fiveply", "."];
-        if !inside || protected.contains(&target.trim_end_matches('/')) {
+        if protected.contains(&target.trim_end_matches('/')) {
             return Err(Failure::usage(format!("\"{target}\" is not removed"))
-                .help("Name folders of the project in clean-targets, such as target."));
+                .help("Name folders in clean-targets that commands make, such as target."));
+        }
+        if !inside && !(arguments.no_clean_project_files_only && is_apart(&root, &root.join(path)))
+        {
+            return Err(Failure::usage(format!("\"{target}\" is outside the project"))
+                .help("Take it out of clean-targets, or give --no-clean-project-files-only."));
         }
         let path = root.join(path);
         if path.is_symlink() || path.is_file() {
@@ -38,4 +47,10 @@ pub(crate) fn run(common: &Common, console: &Console) -> Result<ExitCode, Failur
         console.say(&format!("removed {target}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a folder neither is the project nor holds it.
+fn is_apart(root: &Path, folder: &Path) -> bool {
+    let (Ok(root), Ok(folder)) = (root.canonicalize(), folder.canonicalize()) else { return true };
+    !root.starts_with(folder)
 }

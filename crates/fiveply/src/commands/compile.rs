@@ -1,5 +1,6 @@
 //! `fiveply compile`: the SQL that nodes compile to, printed and kept in `target/compiled/`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,10 +10,13 @@ use serde_json::{Value, json};
 use transformation::{BuildOptions, Workshop};
 
 use crate::arguments::{Common, CompileArguments};
+use crate::around;
 use crate::changed;
 use crate::commands::selected;
 use crate::console::{Console, Ink};
+use crate::events::{self, Event};
 use crate::failure::Failure;
+use crate::invocation;
 use crate::workplace::{self, Workplace};
 
 pub(crate) async fn run(
@@ -23,7 +27,16 @@ pub(crate) async fn run(
     let opened = workplace::open_project(common, &[], console)?;
     let place = Workplace::open(opened, None).await?;
     let run = RunId::generate(place.clocks.machine.as_ref(), place.ledger.randomness().as_ref());
+    let mut invocation = invocation::plain("compile", common, &place, console);
+    if arguments.empty {
+        invocation.filter = Some(project::RowFilter::Nothing);
+    }
     let workshop = Workshop::new(place.tools(), run, BuildOptions::default());
+    let workshop = workshop.called(invocation.clone());
+    if let Some(text) = &arguments.inline {
+        let sql = workshop.compile_text(text).await?;
+        return show(&Shown { name: "inline_query", id: "", inline: true, sql: &sql }, console);
+    }
     let graph = Arc::clone(&place.project.graph);
     let mut ids = selected(&place.project, &arguments.selection)?;
     if arguments.changed {
@@ -35,7 +48,8 @@ pub(crate) async fn run(
     let mut compiled: Vec<Value> = Vec::new();
     for node in &nodes {
         let sql = workshop.compile_node(&node.id, arguments.full_refresh).await?;
-        let path = place.root.join("target/compiled").join(&node.package).join(&node.path);
+        let target = common.target_path.clone().unwrap_or_else(|| PathBuf::from("target"));
+        let path = place.root.join(target).join("compiled").join(&node.package).join(&node.path);
         let path = if path.extension().is_some_and(|end| end == "sql") {
             path
         } else {
@@ -46,14 +60,43 @@ pub(crate) async fn run(
         if console.json {
             compiled.push(json!({"node": node.id, "compiled": sql}));
         } else {
-            if nodes.len() > 1 {
+            if nodes.len() > 1 && !events::speaks_dbt() {
                 console.print(&console.paint(Ink::Strong, &format!("-- {}", node.id)))?;
             }
-            console.print(&sql)?;
+            let id = node.id.as_str();
+            show(&Shown { name: &node.name, id, inline: false, sql: &sql }, console)?;
         }
     }
     if console.json {
         console.print(&Value::Array(compiled).to_string())?;
+    }
+    let folder = common.target_path.clone().unwrap_or_else(|| PathBuf::from("target"));
+    let id = events::take_run_id().map(|id| id.to_string()).unwrap_or_default();
+    let folder = place.root.join(folder);
+    let mut artifacts = around::artifacts(&place, folder, "compile", &invocation, id);
+    artifacts.compiled = workshop.compiled();
+    artifacts.write_manifest()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Compiled SQL, and whose it is.
+struct Shown<'a> {
+    name: &'a str,
+    id: &'a str,
+    inline: bool,
+    sql: &'a str,
+}
+
+fn show(shown: &Shown<'_>, console: &Console) -> Result<ExitCode, Failure> {
+    let Shown { name, id, inline, sql } = shown;
+    events::fire(Event::new("CompiledNode", "Q042", *sql).with(json!({
+        "node_name": name, "unique_id": id, "is_inline": inline, "compiled": sql,
+        "output_format": if console.json { "json" } else { "text" },
+    })));
+    if console.json && *inline {
+        console.print(&json!({"compiled": sql}).to_string())?;
+    } else if !events::speaks_dbt() {
+        console.print(sql)?;
     }
     Ok(ExitCode::SUCCESS)
 }

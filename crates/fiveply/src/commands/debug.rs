@@ -4,15 +4,34 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::arguments::Common;
+use crate::arguments::{Common, DebugArguments};
 use crate::console::{Console, Ink};
 use crate::failure::{Failure, NODE_FAILED};
 use crate::workplace::{self, Workplace};
 
-pub(crate) async fn run(common: &Common, console: &Console) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(
+    common: &Common,
+    arguments: &DebugArguments,
+    console: &Console,
+) -> Result<ExitCode, Failure> {
+    if arguments.config_dir {
+        let root = workplace::find_root(common.project_dir.as_deref())?;
+        let folder = common.profiles_dir.clone().unwrap_or(root);
+        console.print(&folder.display().to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let opened = workplace::open_project(common, &[], console)?;
     let place = Workplace::open(opened, None).await?;
     let health = place.ledger.health().await?;
+    if arguments.connection {
+        let pointers = place.ledger.pointers(&place.environment).await?.len();
+        let (ledger, warehouse) = (place.ledger.path().display(), place.lake.root());
+        console.print(&format!("ledger at {ledger} answers: {pointers} tables and views"))?;
+        console.print(&format!("warehouse at {warehouse}"))?;
+        let sound = health.problems.is_empty();
+        console.print(if sound { "connection test: OK" } else { "connection test: ERROR" })?;
+        return Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(NODE_FAILED) });
+    }
     let environments = place.ledger.environments().await?;
     let pointers = place.ledger.pointers(&place.environment).await?;
     let latest = place.ledger.latest_run(Some(&place.environment)).await?;

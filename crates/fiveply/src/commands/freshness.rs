@@ -14,6 +14,7 @@ use crate::arguments::{Common, FreshnessArguments};
 use crate::artifacts::Artifacts;
 use crate::commands::selected;
 use crate::console::{Console, Ink, seconds};
+use crate::events;
 use crate::failure::{Failure, NODE_FAILED};
 use crate::invocation;
 use crate::workplace::{self, Workplace};
@@ -28,7 +29,9 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, Failure> {
     let opened = workplace::open_project(common, &[], console)?;
     let place = Workplace::open(opened, None).await?;
-    let run = RunId::generate(place.clocks.machine.as_ref(), place.ledger.randomness().as_ref());
+    let run = events::take_run_id().unwrap_or_else(|| {
+        RunId::generate(place.clocks.machine.as_ref(), place.ledger.randomness().as_ref())
+    });
     let invocation = invocation::plain("freshness", common, &place, console);
     let workshop = Workshop::new(place.tools(), run.clone(), BuildOptions::default());
     let workshop = workshop.called(invocation.clone());
@@ -36,10 +39,15 @@ pub(crate) async fn run(
     let started = Instant::now();
     let mut results = Vec::new();
     let mut failed = false;
-    for id in selected(&place.project, &arguments.selection)? {
-        let Some(node) = graph.node(&id).filter(|node| is_watched(node)) else { continue };
+    let chosen = selected(&place.project, &arguments.selection)?;
+    let watched: Vec<&Node> =
+        chosen.iter().filter_map(|id| graph.node(id)).filter(|node| is_watched(node)).collect();
+    for (number, node) in watched.iter().copied().enumerate() {
+        let began = Instant::now();
         let result = check(&workshop, node, place.clocks.business.now()).await;
         let status = result.get("status").and_then(Value::as_str).unwrap_or_default();
+        let index = (number + 1, watched.len());
+        events::freshness_checked(node, index, status, began.elapsed().as_secs_f64());
         failed |= matches!(status, "error" | "runtime error");
         let (ink, word) = match status {
             "pass" => (Ink::Good, "pass"),
@@ -48,7 +56,9 @@ pub(crate) async fn run(
         };
         let word = console.paint(ink, &format!("{word:<6}"));
         let why = result.get("error").and_then(Value::as_str).unwrap_or_default();
-        console.say(&format!("{word} {}  {why}", node.id));
+        if !events::speaks_dbt() {
+            console.say(&format!("{word} {}  {why}", node.id));
+        }
         results.push(result);
     }
     let folder = common.target_path.clone().unwrap_or_else(|| PathBuf::from("target"));

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use project::{Node, NodeKind};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::arguments::{Common, ListArguments, Output};
 use crate::changed::{self, Changes};
 use crate::commands::selected;
 use crate::console::{Console, columns};
+use crate::events::{self, warnings};
 use crate::failure::Failure;
 use crate::workplace::{self, Workplace};
 
@@ -19,7 +20,8 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, Failure> {
     let opened = workplace::open_project(common, &[], console)?;
     let graph = &opened.project.graph;
-    for word in list.resource_type.iter().flat_map(|words| words.split([' ', ','])) {
+    let kinds = list.resource_type.iter().chain(&list.exclude_resource_type);
+    for word in kinds.flat_map(|words| words.split([' ', ','])) {
         if word != "all"
             && word != "default"
             && !NodeKind::ALL.iter().any(|kind| kind.word() == word)
@@ -29,10 +31,13 @@ pub(crate) async fn run(
                 .help(format!("Use one of: {}.", known.join(", "))));
         }
     }
+    let named = |kinds: &[String], node: &Node| {
+        let mut words = kinds.iter().flat_map(|words| words.split([' ', ',']));
+        words.any(|word| word == "all" || word == "default" || word == node.kind.word())
+    };
     let wanted = |node: &Node| {
-        let kinds = &list.resource_type;
-        let kinds: Vec<&str> = kinds.iter().flat_map(|words| words.split([' ', ','])).collect();
-        kinds.is_empty() || kinds.iter().any(|word| *word == "all" || *word == node.kind.word())
+        let only = &list.resource_type;
+        (only.is_empty() || named(only, node)) && !named(&list.exclude_resource_type, node)
     };
     let mut ids = selected(&opened.project, &list.selection)?;
     let mut changes = None;
@@ -57,7 +62,14 @@ pub(crate) async fn run(
         Output::Path => nodes.iter().map(|node| node.path.clone()).collect(),
         Output::Text | Output::Selector => nodes.iter().map(|node| name_of(node)).collect(),
     };
-    if !lines.is_empty() {
+    if lines.is_empty() {
+        let shown = warnings::warn("NoNodesSelected", "No nodes selected!", json!({}))?;
+        if shown && !events::speaks_dbt() {
+            console.complain("warning: no nodes selected");
+        }
+    }
+    lines.iter().for_each(|line| events::printed(line));
+    if !lines.is_empty() && !events::speaks_dbt() {
         console.print(&lines.join("\n"))?;
     }
     Ok(ExitCode::SUCCESS)

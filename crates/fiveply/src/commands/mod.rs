@@ -2,14 +2,17 @@
 
 pub(crate) mod backfill;
 pub(crate) mod clean;
+pub(crate) mod clone;
 pub(crate) mod compile;
 pub(crate) mod completion;
 pub(crate) mod dashboard;
 pub(crate) mod debug;
 pub(crate) mod demo;
+pub(crate) mod deps;
 pub(crate) mod diagnose;
 pub(crate) mod diff;
 pub(crate) mod docs;
+pub(crate) mod docs_serve;
 pub(crate) mod environment;
 pub(crate) mod features;
 pub(crate) mod freshness;
@@ -35,9 +38,11 @@ pub(crate) mod user;
 
 use base::NodeId;
 use project::{NodeKind, Project, Selection};
+use serde_json::json;
 
 use crate::arguments::{Output, SelectionArguments};
 use crate::console::Console;
+use crate::events::{self, warnings};
 use crate::failure::Failure;
 use crate::state;
 
@@ -131,13 +136,8 @@ pub(crate) fn selected(
         Some(name) => graph.select_named(name, &project.selectors, &selection),
         None => graph.select(&selection),
     };
-    if let Err(diagnostic) = &chosen
-        && diagnostic.code == project::codes::SELECTOR_EMPTY
-    {
-        // As in dbt, a selection that fits nothing is a warning: scripts go on.
-        let help = diagnostic.help.join(" ");
-        Console::new(Output::Text, false)
-            .complain(&format!("warning: {}\n  help: {help}", diagnostic.message));
+    warn_of_what_fits_nothing(project, &selection)?;
+    if chosen.as_ref().is_err_and(|one| one.code == project::codes::SELECTOR_EMPTY) {
         return Ok(Vec::new());
     }
     let chosen = chosen.map_err(|diagnostic| {
@@ -146,4 +146,38 @@ pub(crate) fn selected(
             .diagnostics(vec![*diagnostic])
     })?;
     Ok(graph.order().iter().filter(|id| chosen.contains(*id)).cloned().collect())
+}
+
+/// As in dbt, a criterion that fits nothing is a warning: scripts go on.
+fn warn_of_what_fits_nothing(project: &Project, selection: &Selection) -> Result<(), Failure> {
+    let words = selection.select.iter().chain(&selection.exclude);
+    for word in words.flat_map(|words| words.split([' ', ','])).filter(|word| !word.is_empty()) {
+        let alone =
+            Selection { select: vec![word.to_owned()], exclude: Vec::new(), ..selection.clone() };
+        let Err(problem) = project.graph.select(&alone) else { continue };
+        if problem.code != project::codes::SELECTOR_EMPTY {
+            continue;
+        }
+        let message = format!("The selection criterion '{word}' does not match any enabled nodes");
+        let data = json!({"spec_raw": word});
+        let shown = warnings::warn("NoNodesForSelectionCriteria", &message, data)?;
+        if shown && !events::speaks_dbt() {
+            let help = problem.help.join(" ");
+            Console::new(Output::Text, false)
+                .complain(&format!("warning: {}\n  help: {help}", problem.message));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of what was selected is carried out by the command.
+///
+/// # Errors
+/// When that is an error here.
+pub(crate) fn nothing_to_do(console: &Console) -> Result<(), Failure> {
+    let message = "Nothing to do. Try checking your model configs and model specification args";
+    if warnings::warn("NothingToDo", message, json!({}))? && !events::speaks_dbt() {
+        console.say("nothing to do: no node of the selection is carried out by this command");
+    }
+    Ok(())
 }

@@ -9,8 +9,10 @@ use crate::arguments::{Common, LoadArguments, RetryArguments};
 use crate::commands::{Verb, features, load, run, sync};
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::signals::cancel_on_signal;
 use crate::summary::Summary;
-use crate::work;
+use crate::windows;
+use crate::work::{self, Order};
 use crate::workplace::{self, Workplace};
 
 pub(crate) async fn run(
@@ -46,17 +48,30 @@ pub(crate) async fn run(
     if last.command == "features" {
         return features::carry_out(&place, &again, console).await;
     }
-    let Some(verb) = Verb::from_word(&last.command) else {
-        return Err(Failure::usage(format!("a run of `{}` cannot be retried", last.command)));
+    let windows = windows::of_words(&last.arguments);
+    let verb = match last.command.as_str() {
+        "backfill" if !windows.is_empty() => Some(Verb::Build),
+        word => Verb::from_word(word),
+    };
+    let Some(verb) = verb else {
+        return Err(Failure::usage(format!("a run of `{}` cannot be retried", last.command))
+            .help("The ledger does not hold what it was asked to do; give the command again."));
     };
     let mut options = work::arguments_of(&last.arguments);
     options.threads = arguments.threads;
+    options.full_refresh |= arguments.full_refresh;
     let graph = &place.project.graph;
     let selection: BTreeSet<NodeId> = last.selection.iter().cloned().collect();
     let nodes = work::with_audits(graph, verb, options.no_audit, &selection, &again)?;
     if nodes.is_empty() {
         // Tests that ran on the version of what they gate are no steps of their own.
         return nothing();
+    }
+    if !windows.is_empty() {
+        let order = Order { backfill: windows, ..Order::of_command(verb, nodes, &options) };
+        let Some(begun) = work::begin(&place, order).await? else { return nothing() };
+        let cancel = cancel_on_signal(console);
+        return begun.carry_out(&place, &cancel.stops, console).await?.show(console);
     }
     let summary = run::carry_out(&place, common, verb, &options, nodes, console).await?;
     summary.show(console)

@@ -3,20 +3,24 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use base::NodeId;
-use transformation::Invocation;
+use base::{NodeId, RunId};
+use project::NodeKind;
+use transformation::{BuildOptions, Invocation, Workshop};
 
 use crate::arguments::{Common, RunArguments};
 use crate::around;
 use crate::changed;
-use crate::commands::{Verb, selected};
-use crate::console::{Console, things};
+use crate::commands::{Verb, nothing_to_do, selected};
+use crate::console::{Console, Ink, things};
 use crate::failure::Failure;
 use crate::invocation;
 use crate::signals::cancel_on_signal;
 use crate::summary::Summary;
 use crate::work::{self, Order};
 use crate::workplace::{self, Workplace};
+
+/// Rows of a seed that `--show` prints.
+const SEED_ROWS_SHOWN: usize = 10;
 
 /// Runs the command to its end.
 pub(crate) async fn run(
@@ -59,18 +63,22 @@ pub(crate) async fn carry_out(
     order.target = place.root.join(folder);
     let (target, invocation) = (order.target.clone(), order.invocation.clone());
     let Some(begun) = work::begin(place, order).await? else {
-        console.say(&match reused.len() as u64 {
-            0 => {
-                "nothing to do: no node of the selection is carried out by this command".to_owned()
+        match reused.len() as u64 {
+            0 => nothing_to_do(console)?,
+            count => {
+                console.say(&format!("nothing to do: {} as published", things(count, "node")));
             }
-            count => format!("nothing to do: {} as published", things(count, "node")),
-        });
+        }
         let invocation = invocation.unwrap_or_default();
-        around::artifacts(place, target, verb, &invocation, String::new()).write(&[])?;
+        around::artifacts(place, target, verb.word(), &invocation, String::new()).write(&[])?;
         return Ok(Summary::nothing(verb.word(), place).reusing(reused));
     };
     let cancel = cancel_on_signal(console);
-    Ok(begun.carry_out(place, &cancel.stops, console).await?.reusing(reused))
+    let summary = begun.carry_out(place, &cancel.stops, console).await?;
+    if arguments.show {
+        show_seeds(place, &summary, console).await?;
+    }
+    Ok(summary.reusing(reused))
 }
 
 /// The nodes that would come out other than they are published, and those that would not.
@@ -85,4 +93,25 @@ async fn without_reused(
     let found = changed::find(place, invocation, &chosen).await?;
     let stale = nodes.iter().filter(|id| found.stale.contains_key(*id)).cloned().collect();
     Ok((stale, found.reused))
+}
+
+/// The first rows of each seed that was loaded.
+async fn show_seeds(
+    place: &Workplace,
+    summary: &Summary,
+    console: &Console,
+) -> Result<(), Failure> {
+    let run = RunId::generate(place.clocks.machine.as_ref(), place.ledger.randomness().as_ref());
+    let workshop = Workshop::new(place.tools(), run, BuildOptions::default());
+    for report in summary.reports.iter().filter(|report| report.is_good()) {
+        let node = place.project.graph.node(&report.node);
+        let Some(node) = node.filter(|node| node.kind == NodeKind::Seed) else { continue };
+        let Some(relation) = &node.relation else { continue };
+        let sql = format!("select * from {relation} limit {SEED_ROWS_SHOWN}");
+        if let Some((schema, batches)) = workshop.statement(&sql).await? {
+            console.say(&console.paint(Ink::Strong, &format!("Seed '{}':", node.name)));
+            console.say(compute::output::table(&schema, &batches)?.trim_end());
+        }
+    }
+    Ok(())
 }

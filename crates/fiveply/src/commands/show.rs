@@ -25,7 +25,9 @@ pub(crate) async fn run(
     let invocation = invocation::plain("show", common, &place, console);
     let workshop = Workshop::new(place.tools(), run, BuildOptions::default()).called(invocation);
     let mut shown = Vec::new();
-    if let Some(text) = &arguments.inline {
+    if let Some(sql) = &arguments.inline_direct {
+        shown.push(("sql_operation".to_owned(), sql.clone()));
+    } else if let Some(text) = &arguments.inline {
         shown.push(("inline".to_owned(), workshop.compile_text(text).await?));
     } else {
         let graph = &place.project.graph;

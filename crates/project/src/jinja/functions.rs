@@ -99,7 +99,7 @@ impl Object for Function {
             }
             "print" => {
                 let message = context.scrubbed(&arguments.text("msg")?);
-                context.host.log(&message, true);
+                context.host.print(&message);
                 nothing()
             }
             "return" => {
@@ -473,8 +473,11 @@ impl Object for Exceptions {
     ) -> Result<Value, Error> {
         let mut arguments = Arguments::new(args);
         if method == "warn" || method == "warn_snapshot_timestamp_data_types" {
-            let message = arguments.text("msg")?;
-            self.0.warn(&self.0.scrubbed(&message));
+            let message = self.0.scrubbed(&arguments.text("msg")?);
+            if self.0.host.warnings_raise() {
+                return Err(raise(Raised::ByTemplate, Failure::new(message)));
+            }
+            self.0.warn(&message);
             return Ok(Value::from(""));
         }
         let message = match method {

@@ -145,8 +145,18 @@ pub trait Host: Send + Sync {
         Err(Failure::new(format!("adapter.{} is not known here", call.method)))
     }
 
-    /// `log(...)` (`info` says whether it is also shown) and `print(...)`.
+    /// `log(...)`; `info` says whether it is also shown.
     fn log(&self, _message: &str, _info: bool) {}
+
+    /// `print(...)`.
+    fn print(&self, message: &str) {
+        self.log(message, true);
+    }
+
+    /// Whether `exceptions.warn(...)` is an error.
+    fn warnings_raise(&self) -> bool {
+        false
+    }
 
     /// `exceptions.warn(...)`.
     fn warn(&self, _message: &str) {}
