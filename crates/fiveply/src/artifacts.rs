@@ -165,7 +165,7 @@ impl Artifacts<'_> {
         };
         let message = match (&report.message, status) {
             (Some(message), _) => Some(message.clone()),
-            (None, "success" | "pass") => Some("OK".to_owned()),
+            (None, "success") => Some("OK".to_owned()),
             (None, _) => None,
         };
         let rows = report.version.as_ref().map(|version| version.account.inserted);
@@ -216,7 +216,22 @@ impl Artifacts<'_> {
             "skipped" => Vec::new(),
             _ => vec![timing("compile", start, start), timing("execute", start, self.finished)],
         };
-        let relation = node.and_then(|node| node.relation.as_ref()).map(ToString::to_string);
+        // As in dbt, what has no SQL of its own has neither code nor a relation here.
+        let has_sql = node.is_some_and(|node| {
+            matches!(
+                node.kind,
+                NodeKind::Model
+                    | NodeKind::Snapshot
+                    | NodeKind::Test
+                    | NodeKind::Analysis
+                    | NodeKind::Operation
+            )
+        });
+        let relation = node.filter(|node| {
+            let stored = node.test.as_ref().map(|test| test.store_failures == Some(true));
+            has_sql && stored.unwrap_or(true)
+        });
+        let relation = relation.and_then(|node| node.relation.as_ref()).map(ToString::to_string);
         json!({
             "status": status,
             "timing": timing,
@@ -226,8 +241,8 @@ impl Artifacts<'_> {
             "message": message,
             "failures": failures,
             "unique_id": id,
-            "compiled": compiled.is_some(),
-            "compiled_code": compiled,
+            "compiled": has_sql.then_some(compiled.is_some()),
+            "compiled_code": compiled.filter(|_| has_sql),
             "relation_name": relation,
             "batch_results": null,
         })

@@ -231,8 +231,8 @@ impl<'a> Sorter<'a> {
             let old = OLD_VARIABLES.iter().find(|(name, _)| *name == flag.name);
             let names = [format!("DBT_ENGINE_{upper}"), format!("DBT_{upper}")];
             let names = names.into_iter().chain(old.map(|(_, name)| (*name).to_owned()));
-            let set = names.filter_map(|name| Some((variable(&name)?, name)));
-            let Some((value, name)) = set.filter(|(value, _)| !value.is_empty()).last() else {
+            let mut set = names.filter_map(|name| Some((variable(&name)?, name)));
+            let Some((value, name)) = set.find(|(value, _)| !value.is_empty()) else {
                 continue;
             };
             self.given.insert(flag.name.to_owned());

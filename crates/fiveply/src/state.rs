@@ -178,7 +178,7 @@ fn changes(node: &Node, earlier: Option<&Value>) -> Vec<&'static str> {
         found.push("modified.body");
     }
     let config = |shape: &Value| shape.get("config").cloned().unwrap_or_default();
-    if configured(&config(&now)) != configured(&config(earlier)) {
+    if configured(node.kind, &config(&now)) != configured(node.kind, &config(earlier)) {
         found.push("modified.configs");
     }
     if differs("alias") || differs("schema") {
@@ -195,7 +195,7 @@ fn changes(node: &Node, earlier: Option<&Value>) -> Vec<&'static str> {
     let contract = |shape: &Value| {
         let enforced = shape.get("contract").and_then(|contract| contract.get("enforced")).cloned();
         let enforced = enforced.and_then(|flag| flag.as_bool()).unwrap_or_default();
-        enforced.then(|| shape.get("columns").cloned())
+        enforced.then(|| promised(shape))
     };
     if contract(&now) != contract(earlier) {
         found.push("modified.contract");
@@ -205,8 +205,31 @@ fn changes(node: &Node, earlier: Option<&Value>) -> Vec<&'static str> {
     found
 }
 
+/// What a contract says of each column.
+fn promised(shape: &Value) -> Vec<(String, Value, Value)> {
+    let columns = shape.get("columns").and_then(Value::as_object);
+    let part = |column: &Value, key: &str| column.get(key).cloned().unwrap_or_default();
+    let columns = columns.into_iter().flatten();
+    columns
+        .map(|(name, column)| {
+            (name.clone(), part(column, "data_type"), part(column, "constraints"))
+        })
+        .collect()
+}
+
 /// The settings that both sides write the same way.
-fn configured(config: &Value) -> BTreeMap<String, Value> {
+fn configured(kind: NodeKind, config: &Value) -> BTreeMap<String, Value> {
+    /// Manifests have these only where a table or view is made.
+    const OF_TABLES: &[&str] = &[
+        "column_types",
+        "full_refresh",
+        "incremental_strategy",
+        "materialized",
+        "on_schema_change",
+        "post-hook",
+        "pre-hook",
+        "unique_key",
+    ];
     const KEYS: &[&str] = &[
         "enabled",
         "materialized",
@@ -234,7 +257,14 @@ fn configured(config: &Value) -> BTreeMap<String, Value> {
         Value::Object(fields) => fields.is_empty(),
         _ => false,
     };
-    let pairs = KEYS.iter().filter_map(|key| Some(((*key).to_owned(), config.get(*key)?.clone())));
+    let makes = kind.is_referable() || matches!(kind, NodeKind::Analysis | NodeKind::Operation);
+    let untagged =
+        matches!(kind, NodeKind::Metric | NodeKind::SemanticModel | NodeKind::SavedQuery);
+    let keys = KEYS
+        .iter()
+        .filter(|key| makes || !OF_TABLES.contains(*key))
+        .filter(|key| !untagged || **key != "tags");
+    let pairs = keys.filter_map(|key| Some(((*key).to_owned(), config.get(*key)?.clone())));
     pairs.filter(|(_, value)| !empty(value)).collect()
 }
 

@@ -14,7 +14,9 @@ const PREFIX: &str = "--window=";
 pub(crate) fn words(windows: &BTreeMap<NodeId, BackfillWindow>) -> Vec<String> {
     let word = |(node, window): (&NodeId, &BackfillWindow)| {
         let BackfillWindow { column, from, to } = window;
-        let written = json!({"node": node, "column": column, "from": from, "to": to});
+        let written = json!({
+            "node": node, "column": column, "from": from.to_rfc3339(), "to": to.to_rfc3339(),
+        });
         format!("{PREFIX}{written}")
     };
     windows.iter().map(word).collect()

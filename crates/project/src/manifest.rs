@@ -1,6 +1,7 @@
 //! A node in the shape of dbt's manifest: the `model` variable and the `graph` variable.
 
 mod defaults;
+mod exact;
 mod semantic;
 mod whole;
 

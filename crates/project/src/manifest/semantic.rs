@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use base::NodeId;
 use serde_json::{Map, Value as Json, json};
 
+use crate::node::{Node, NodeKind};
 use crate::project::Project;
 use crate::semantics::{
     Aggregation, Calculation, Dimension, DimensionKind, Filter, Metric, MetricInput, MetricKind,
@@ -48,6 +49,38 @@ impl Project {
             },
             "saved_queries": saved,
         })
+    }
+
+    /// The parts of a manifest's node that MetricFlow reads, in its shape.
+    pub(super) fn as_metricflow_reads(&self, node: &Node, fields: &mut Map<String, Json>) {
+        let semantics = &self.semantics;
+        let (shape, keys): (Json, &[&str]) = match node.kind {
+            NodeKind::Metric => match semantics.metrics.get(&node.name) {
+                Some(metric) => (self.semantic_metric(metric), METRIC_KEYS),
+                None => return,
+            },
+            NodeKind::SemanticModel => match semantics.model(&node.name) {
+                Some(model) => (self.semantic_model(model), SEMANTIC_MODEL_KEYS),
+                None => return,
+            },
+            NodeKind::SavedQuery => match semantics.saved_queries.get(&node.name) {
+                Some(query) => (self.saved_query(query), SAVED_QUERY_KEYS),
+                None => return,
+            },
+            _ => return,
+        };
+        for key in keys {
+            let Some(value) = shape.get(*key) else { continue };
+            let mut value = value.clone();
+            // Readers of version 12 that check its keys know no `datatype` of a dimension.
+            if *key == "dimensions" {
+                let each = value.as_array_mut().into_iter().flatten();
+                each.filter_map(Json::as_object_mut).for_each(|one| {
+                    one.remove("datatype");
+                });
+            }
+            fields.insert((*key).to_owned(), value);
+        }
     }
 
     fn node_relation(&self, id: &NodeId) -> Json {
@@ -233,6 +266,13 @@ impl Project {
         }
     }
 }
+
+const METRIC_KEYS: &[&str] = &["type", "type_params", "filter", "label", "time_granularity"];
+
+const SAVED_QUERY_KEYS: &[&str] = &["query_params", "label", "description"];
+
+const SEMANTIC_MODEL_KEYS: &[&str] =
+    &["defaults", "dimensions", "entities", "measures", "node_relation", "primary_entity"];
 
 const PARAMETERS: &[&str] = &[
     "measure",

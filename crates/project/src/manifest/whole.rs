@@ -90,6 +90,8 @@ impl Project {
             fields.insert("extra_ctes_injected".to_owned(), true.into());
             fields.insert("extra_ctes".to_owned(), json!([]));
         }
+        super::exact::fit(found, fields);
+        self.as_metricflow_reads(found, fields);
         if found.kind == NodeKind::Seed {
             let root = self.root.to_string_lossy().into_owned();
             fields.insert("root_path".to_owned(), root.into());
