@@ -62,7 +62,7 @@ pub(crate) async fn run(
         Output::Path => nodes.iter().map(|node| node.path.clone()).collect(),
         Output::Text | Output::Selector => nodes.iter().map(|node| name_of(node)).collect(),
     };
-    if lines.is_empty() {
+    if lines.is_empty() && !list.changed {
         let shown = warnings::warn("NoNodesSelected", "No nodes selected!", json!({}))?;
         if shown && !events::speaks_dbt() {
             console.complain("warning: no nodes selected");
