@@ -72,13 +72,16 @@ impl Project {
         for key in keys {
             let Some(value) = shape.get(*key) else { continue };
             let mut value = value.clone();
-            // Readers of version 12 that check its keys know no `datatype` of a dimension.
-            if *key == "dimensions" {
-                let each = value.as_array_mut().into_iter().flatten();
-                each.filter_map(Json::as_object_mut).for_each(|one| {
-                    one.remove("datatype");
-                });
-            }
+            // Readers of version 12 that check its keys know neither of these.
+            let unknown = match *key {
+                "dimensions" => "datatype",
+                "entities" | "measures" => "metadata",
+                _ => "",
+            };
+            let each = value.as_array_mut().into_iter().flatten();
+            each.filter_map(Json::as_object_mut).for_each(|one| {
+                one.remove(unknown);
+            });
             fields.insert((*key).to_owned(), value);
         }
     }
