@@ -130,7 +130,11 @@ async fn add(
             TableAccount { before, inserted: rows, deleted: 0, removed: before, after: rows };
     }
     commit.swings.push(swing);
-    commit.versions.push(version);
+    // A version that this name had before is known by its file already.
+    let mine = place.ledger.table_versions(&place.environment, &table).await?;
+    if !mine.iter().any(|one| one.metadata_location == version.metadata_location) {
+        commit.versions.push(version);
+    }
     Ok(Outcome::Cloned)
 }
 

@@ -166,7 +166,7 @@ fn the_file_holds_what_the_console_leaves_out_and_hides_secrets() {
 #[test]
 fn no_files_are_left_where_none_are_wanted() {
     let desk = Desk::new("duckdb", SHOP);
-    desk.good(&["run", "-s", "orders", "after", "--no-write-json"]);
+    desk.good(&["build", "-s", "orders", "open_orders", "--no-write-json"]);
     assert!(!desk.folder.path().join("target/manifest.json").exists());
     assert!(!desk.folder.path().join("target/run_results.json").exists());
 }

@@ -62,13 +62,13 @@ fn a_test_that_warns_fails_and_a_macro_that_warns_raises() {
 fn a_warning_about_a_file_is_an_error_by_its_name() {
     let desk = Desk::new("duckdb", SHOP);
     desk.add("-- models/more.yml --\nmodels:\n  - name: nowhere\n    description: gone\n");
-    desk.good(&["run", "-s", "after"]);
-    let refused = desk.refused(&["run", "-s", "after", "--warn-error"]);
+    desk.good(&["build", "-s", "orders"]);
+    let refused = desk.refused(&["build", "-s", "orders", "--warn-error"]);
     assert!(refused.contains("NoNodeForYamlKey") && refused.contains("nowhere"), "{refused}");
     desk.good(&[
-        "run",
+        "build",
         "-s",
-        "after",
+        "orders",
         "--warn-error-options",
         "{error: all, warn: [NoNodeForYamlKey]}",
     ]);
