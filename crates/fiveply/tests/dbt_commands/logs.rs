@@ -144,7 +144,7 @@ fn what_templates_say_is_an_event_and_can_be_kept_quiet() {
 #[test]
 fn the_file_holds_what_the_console_leaves_out_and_hides_secrets() {
     let desk = Desk::new("duckdb", SHOP);
-    desk.add("-- models/secret.sql --\n{{ log('a ' ~ env_var('PLAIN')) }} select 1 as one\n");
+    desk.add("-- models/secret.sql --\n{{ log('a ' ~ env_var('PLAIN', '')) }} select 1 as one\n");
     let fiveply = desk.fiveply.clone();
     let fiveply = fiveply
         .with_variable("DBT_ENV_SECRET_KEY", "hush-hush")
