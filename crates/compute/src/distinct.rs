@@ -333,22 +333,25 @@ mod tests {
 
     use super::*;
 
-    fn texts(rows: &[(usize, Option<u8>)]) -> ArrayRef {
+    /// A group and its value.
+    type Row = (usize, Option<u8>);
+
+    fn texts(rows: &[Row]) -> ArrayRef {
         let values = rows.iter().map(|(_, value)| value.map(|value| format!("value {value}")));
         Arc::new(values.collect::<StringViewArray>())
     }
 
     /// A nested type, which is numbered in another way than text.
-    fn lists(rows: &[(usize, Option<u8>)]) -> ArrayRef {
+    fn lists(rows: &[Row]) -> ArrayRef {
         let values = rows.iter().map(|(_, value)| value.map(|value| [Some(i32::from(value))]));
         Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(values))
     }
 
-    fn groups(rows: &[(usize, Option<u8>)]) -> Vec<usize> {
+    fn groups(rows: &[Row]) -> Vec<usize> {
         rows.iter().map(|(group, _)| *group).collect()
     }
 
-    fn expected(rows: &[(usize, Option<u8>)], total: usize) -> Vec<i64> {
+    fn expected(rows: &[Row], total: usize) -> Vec<i64> {
         let mut sets = vec![HashSet::new(); total];
         for (group, value) in rows {
             sets[*group].extend(*value);
@@ -362,16 +365,16 @@ mod tests {
 
     const GROUPS: usize = 6;
 
-    fn rows() -> impl Strategy<Value = Vec<(usize, Option<u8>)>> {
+    fn rows() -> impl Strategy<Value = Vec<Row>> {
         proptest::collection::vec((0..GROUPS, proptest::option::weighted(0.8, 0..5_u8)), 0..60)
     }
 
     /// Counts the first rows in part, early groups leaving first as they do when the input is
     /// sorted by group, and merges the second rows into them.
     fn merged(
-        column: fn(&[(usize, Option<u8>)]) -> ArrayRef,
-        first: &[(usize, Option<u8>)],
-        second: &[(usize, Option<u8>)],
+        column: fn(&[Row]) -> ArrayRef,
+        first: &[Row],
+        second: &[Row],
         early: usize,
     ) -> Vec<i64> {
         let value_type = column(&[]).data_type().clone();

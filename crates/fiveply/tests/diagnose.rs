@@ -173,7 +173,11 @@ fn w1_of_the_demo_is_noticed_and_mended_by_the_printed_command() {
     let truth = company.truth();
     assert_w1(&company);
     let planted = planted(&company, Incident::W1).pop().unwrap();
-    assert_eq!(truth.planted, [planted.clone()], "the demo plants W1 and nothing else");
+    assert_eq!(
+        truth.planted,
+        std::slice::from_ref(&planted),
+        "the demo plants W1 and nothing else"
+    );
     let day = planted.day.to_string();
     assert_noticed(&company, &planted.hop, &planted.owner, &day);
     let mended = diagnose(&company, "signups_daily", &day);

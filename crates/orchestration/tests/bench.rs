@@ -141,7 +141,10 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let business = HandClock::at("2026-05-22T12:00:30Z");
         let machine = HandClock::at("2026-07-01T08:00:00Z");
-        let clocks = Clocks { business: business.clone(), machine: machine.clone() };
+        let clocks = Clocks {
+            business: Arc::<HandClock>::clone(&business),
+            machine: Arc::<HandClock>::clone(&machine),
+        };
         let randomness = Arc::new(SeededRandomness::new(1));
         let path = folder.path().join("ledger.db");
         let ledger = Ledger::open(&path, clocks, randomness).await.unwrap();
@@ -174,7 +177,7 @@ impl Bench {
 
     /// A scheduler, as one `up` has it.
     pub(crate) fn start(&self) -> Running {
-        let carrier: Arc<dyn JobCarrier> = self.hand.clone();
+        let carrier: Arc<dyn JobCarrier> = Arc::<Hand>::clone(&self.hand);
         let (ledger, environment) = (self.ledger.clone(), self.environment.clone());
         let scheduler = Scheduler::new(ledger, environment, carrier, Arc::default());
         let stops = Stops::default();

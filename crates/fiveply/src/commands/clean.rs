@@ -31,8 +31,8 @@ pub(crate) fn run(
             return Err(Failure::usage(format!("\"{target}\" is not removed"))
                 .help("Name folders in clean-targets that commands make, such as target."));
         }
-        if !inside && !(arguments.no_clean_project_files_only && is_apart(&root, &root.join(path)))
-        {
+        let allowed = arguments.no_clean_project_files_only && is_apart(&root, &root.join(path));
+        if !inside && !allowed {
             return Err(Failure::usage(format!("\"{target}\" is outside the project"))
                 .help("Take it out of clean-targets, or give --no-clean-project-files-only."));
         }

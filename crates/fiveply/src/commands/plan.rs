@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use base::{EnvironmentName, NodeId};
@@ -190,7 +191,8 @@ async fn column_changes(
         let Some(pointer) = pointer else { continue };
         let before = match pointer.kind {
             PointerKind::Table => {
-                place.lake.read(&pointer.metadata_location).await?.arrow_schema().clone()
+                let table = place.lake.read(&pointer.metadata_location).await?;
+                Arc::clone(table.arrow_schema())
             }
             PointerKind::View => place.lake.read_view(&pointer.metadata_location).await?.schema,
         };

@@ -8,8 +8,8 @@ use crate::node::{Node, NodeKind};
 pub(super) fn fill(node: &Node, materialized: &str, all: &mut Map<String, Json>) {
     match node.kind {
         NodeKind::Source | NodeKind::Stream => source(node, all),
-        NodeKind::Exposure => return,
-        NodeKind::Metric | NodeKind::SemanticModel | NodeKind::SavedQuery => return,
+        NodeKind::Exposure => {}
+        NodeKind::Metric | NodeKind::SemanticModel | NodeKind::SavedQuery => {}
         NodeKind::Test => {
             all.insert("materialized".to_owned(), materialized.into());
             test(node, all);
