@@ -53,6 +53,7 @@ mod spans;
 pub mod statement;
 mod stream;
 mod translate;
+mod wording;
 
 pub use anatomy::{OperatorRows, Stretch};
 pub use catalog::{Catalog, ViewText};

@@ -31,6 +31,7 @@ use crate::postgres_catalog::{TableFacts, columns_of, table_number};
 use crate::provider::{relabelled, without_metadata};
 use crate::stream::{BATCHES_AHEAD, Row, RowStream, over_time};
 use crate::translate::query_error;
+use crate::wording;
 
 /// The namespace of bare names when a session has none: it holds no table.
 const NO_NAMESPACE: &str = "";
@@ -131,7 +132,8 @@ impl Session {
             let names = Names::new(Arc::clone(&scope));
             let dialect = scope.options.dialect;
             let namespace = scope.options.default_namespace.as_deref();
-            let (plan, state) = scope.plan(&sql, dialect, namespace, &names).await?;
+            let planned = scope.plan(&sql, dialect, namespace, &names).await;
+            let (plan, state) = planned.map_err(|error| wording::placed(error, &sql))?;
             let schema = without_metadata(plan.schema().as_arrow());
             let inputs = names.reads();
             Ok(Prepared { plan, state, schema, inputs, sql })

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span as SqlSpan};
 
 use crate::engine::EngineOptions;
 use crate::error::QueryError;
-use crate::spans;
+use crate::{spans, wording};
 
 /// Columns named when the one asked for is not among them.
 const COLUMNS_NAMED_MAX: usize = 12;
@@ -86,7 +86,10 @@ fn tell(error: &DataFusionError, limits: &EngineOptions) -> QueryError {
         DataFusionError::ObjectStore(inner) => tell_store(inner, words()),
         DataFusionError::IoError(_) => QueryError::new(ErrorKind::Storage, words())
             .help("Check space and permissions of the warehouse and the spill folder."),
-        _ => QueryError::project(words()),
+        _ => {
+            let words = words();
+            wording::reworded(&words).unwrap_or_else(|| QueryError::project(words))
+        }
     }
 }
 
@@ -103,6 +106,16 @@ fn tell_schema(schema: &SchemaError, words: impl Fn() -> String) -> QueryError {
 }
 
 fn unknown_column(field: &Column, valid: &[Column]) -> QueryError {
+    let table = |column: &Column| column.relation.as_ref().map(|table| table.table().to_owned());
+    let mut valid: Vec<&Column> = valid.iter().collect();
+    if let Some(asked) = table(field) {
+        let mut known: Vec<String> = valid.iter().filter_map(|column| table(column)).collect();
+        known.dedup();
+        if !known.is_empty() && !known.contains(&asked) {
+            return wording::unknown_alias(&asked, &known);
+        }
+        valid.retain(|column| known.is_empty() || table(column).as_ref() == Some(&asked));
+    }
     let error = QueryError::project(match &field.relation {
         Some(relation) => {
             format!("column \"{}\" does not exist in \"{}\"", field.name, relation.table())

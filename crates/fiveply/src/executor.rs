@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use base::{EnvironmentName, ErrorKind, NodeId, RunId};
+use base::{Diagnostic, EnvironmentName, ErrorKind, NodeId, RunId};
 use consumption::ConsumptionContext;
 use ledger::{Ledger, NewAttempt, StepStatus};
 use orchestration::{Executor, Outcome, Step};
@@ -24,20 +24,35 @@ const HELD_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What became of each step, shared with the progress display.
 #[derive(Debug, Default)]
-pub(crate) struct Reports(Mutex<BTreeMap<NodeId, StepReport>>);
+pub(crate) struct Reports {
+    reports: Mutex<BTreeMap<NodeId, StepReport>>,
+    /// What was drawn before the first step.
+    foreseen: Mutex<Vec<Diagnostic>>,
+}
 
 impl Reports {
     pub(crate) fn add(&self, report: StepReport) {
-        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         reports.insert(report.node.clone(), report);
     }
 
     pub(crate) fn get(&self, node: &NodeId) -> Option<StepReport> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned()
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<StepReport> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Remembers what was drawn before the first step.
+    pub(crate) fn foresee(&self, drawn: Vec<Diagnostic>) {
+        *self.foreseen.lock().unwrap_or_else(PoisonError::into_inner) = drawn;
+    }
+
+    /// Whether people have seen it already.
+    pub(crate) fn was_foreseen(&self, diagnostic: &Diagnostic) -> bool {
+        let foreseen = self.foreseen.lock().unwrap_or_else(PoisonError::into_inner);
+        foreseen.iter().any(|one| one.message == diagnostic.message)
     }
 }
 

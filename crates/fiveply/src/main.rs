@@ -15,6 +15,7 @@ mod events;
 mod executor;
 mod failure;
 mod flags;
+mod foresight;
 mod invocation;
 mod loader;
 mod packages;

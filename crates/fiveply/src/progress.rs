@@ -104,6 +104,11 @@ impl Observer for Progress {
 impl Progress {
     fn explain(&self, report: &StepReport) {
         for diagnostic in &report.diagnostics {
+            if self.reports.was_foreseen(diagnostic) {
+                let line = format!("      {} (drawn above)", diagnostic.message);
+                self.console.complain(&line);
+                continue;
+            }
             self.console.complain(&crate::draw::draw(diagnostic, self.console.colours));
         }
         let drawn = !report.diagnostics.is_empty();

@@ -22,6 +22,7 @@ use crate::console::Console;
 use crate::events::{self, Told};
 use crate::executor::{Carrier, Reports};
 use crate::failure::Failure;
+use crate::foresight;
 use crate::loader::Loader;
 use crate::progress::Progress;
 use crate::summary::Summary;
@@ -185,6 +186,10 @@ impl Begun {
             Some(around) => around.operations(&workshop, "on-run-start").await,
             None => Vec::new(),
         };
+        if around.is_some() && before.iter().all(StepReport::is_good) {
+            let steps = self.steps.steps.iter().map(|step| step.node.clone()).collect();
+            foresight::tell(&workshop, &steps, reports, console).await;
+        }
         let carrier = Carrier {
             workshop: Arc::clone(&workshop),
             loader: Loader::new(place, self.run.clone(), console),

@@ -86,8 +86,17 @@ pub(crate) fn read_project(
         ..ProjectOptions::default()
     };
     let mut opened = project::open(&root, &options, &SystemFiles);
+    let unchecked = |name: &str| {
+        let value = options.environment_variables.get(name).map(|value| value.to_lowercase());
+        value.is_some_and(|value| ["0", "f", "false", "n", "no"].contains(&value.as_str()))
+    };
+    if unchecked("DBT_VERSION_CHECK") || std::env::args_os().any(|w| w == "--no-version-check") {
+        opened.diagnostics.retain(|one| one.code != project::codes::VERSION_REFUSED);
+    }
     if let Some(project) = &opened.project {
         opened.diagnostics.extend(orchestration::check_jobs(project));
+        let now = project.settings.clock.unwrap_or_else(|| SystemClock.now());
+        opened.diagnostics.extend(project.graph.deprecations(now));
     }
     Ok((opened, root))
 }

@@ -2,14 +2,16 @@
 //! dbt-core 1.12 with dbt-duckdb made of it. `conformance/expect.py` makes the expectations; the
 //! test itself needs no dbt.
 
-use std::path::Path;
+mod kills;
+
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use testkit::{Fiveply, Folder};
 
 #[test]
 fn a_dbt_project_gives_what_dbt_gave_over_three_runs() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let here = here();
     let folder = Folder::empty().unwrap();
     copy(&here.join("project"), folder.path());
     let fiveply = Fiveply::new(env!("CARGO_BIN_EXE_fiveply"), folder.path());
@@ -33,6 +35,10 @@ fn a_dbt_project_gives_what_dbt_gave_over_three_runs() {
     let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
     let extra: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
     assert!(found == expected, "dbt alone: {missing:#?}\nfiveply alone: {extra:#?}");
+}
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
 }
 
 fn statuses(folder: &Path) -> Vec<String> {

@@ -8,6 +8,7 @@ mod behaviour;
 mod browser;
 mod cancelling;
 mod conformance;
+mod corpus;
 mod dbt_commands;
 mod diagnose;
 mod docs;

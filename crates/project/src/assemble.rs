@@ -213,6 +213,10 @@ impl<'i> Assembly<'i, '_> {
     /// A node with everything but template calls and edges.
     fn node(&mut self, outline: Outline<'_>, facts: &Facts, settings: Map<String, Json>) -> Node {
         let what = format!("{} \"{}\"", outline.kind.word(), outline.name);
+        // What properties say is refused where it stands there; each mistake is said once.
+        if let Some(place) = facts.span.as_ref().filter(|_| !facts.config.is_empty()) {
+            NodeConfig::from_merged(facts.config.clone(), &what, place, self.diagnostics);
+        }
         let config = NodeConfig::from_merged(settings, &what, &outline.span, self.diagnostics);
         let place = facts.span.clone().unwrap_or_else(|| outline.span.clone());
         let group = config.all.get("group").and_then(Json::as_str).map(str::to_owned);
@@ -248,6 +252,7 @@ impl<'i> Assembly<'i, '_> {
             meta,
             group,
             access: access_of(&config.all).unwrap_or_default(),
+            deprecation: None,
             owner,
             relation: None,
             raw_sql: String::new(),
@@ -288,6 +293,10 @@ impl<'i> Assembly<'i, '_> {
         let name = group?;
         let key = (package.to_owned(), name.to_owned());
         if let Some(group) = self.groups.get(&key) {
+            return group.owner.clone();
+        }
+        // dbt knows groups by name alone: those of another package count too.
+        if let Some((_, group)) = self.groups.iter().find(|((_, held), _)| held == name) {
             return group.owner.clone();
         }
         let known = self.groups.keys().map(|(_, name)| name.as_str());

@@ -53,6 +53,10 @@ codes! {
     GROUP_MISSING = "E0042", "A node names a group that does not exist.";
     DOCS_MISSING = "E0044", "A description names a docs block that does not exist.";
     ENVIRONMENT_NAME = "E0045", "The environment has a name that SQL or a path could not carry.";
+    PROTECTED_REF = "E0050", "A ref reaches a model that its package keeps to itself.";
+    DEPRECATED = "E0051", "A model is still there after its deprecation date.";
+    DEPRECATED_REF = "E0052", "A ref names a model that is, or will be, deprecated.";
+    VERSION_REFUSED = "E0053", "A project or package is for another version of dbt.";
     SEMANTIC_MISSING = "E0060", "A metric, filter or tile names something that does not exist.";
     SEMANTIC_CYCLE = "E0061", "Metrics are made of each other in a circle.";
     SEMANTIC_SHAPE = "E0062", "A metric or semantic model cannot be read as it is written.";

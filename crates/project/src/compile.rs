@@ -246,6 +246,17 @@ impl Project {
         Ok(inject::assemble(&id, &work.texts, &self.ctes(&ephemerals)).0)
     }
 
+    /// What is said of a node whose materialization nobody wrote.
+    pub fn unknown_materialization(&self, node: &Node) -> Diagnostic {
+        let word = node.config.materialized.word();
+        let message = format!("materialization \"{word}\" of \"{}\" does not exist", node.name);
+        let built_in = ["view", "table", "incremental", "ephemeral", "materialized_view"];
+        let help = crate::suggest::did_you_mean(word, built_in).unwrap_or_else(|| {
+            "Use view, table, incremental, ephemeral, or write the materialization.".to_owned()
+        });
+        Diagnostic::error(codes::COMPILE_UNSUPPORTED, message).at(node.span.clone(), "").help(help)
+    }
+
     /// Calls the macro of a node's own materialization, with its compiled SQL.
     ///
     /// # Errors
@@ -258,12 +269,7 @@ impl Project {
     ) -> Result<Json, Vec<Diagnostic>> {
         let word = node.config.materialized.word();
         let Some(found) = self.macros().find_materialization(word) else {
-            let message = format!("materialization \"{word}\" of \"{}\" does not exist", node.name);
-            return Err(vec![
-                Diagnostic::error(codes::COMPILE_UNSUPPORTED, message)
-                    .at(node.span.clone(), "")
-                    .help("Use view, table, incremental, ephemeral, or write the materialization."),
-            ]);
+            return Err(vec![self.unknown_materialization(node)]);
         };
         let mut source = self.source_in(node, context);
         for name in ["sql", "compiled_code", "compiled_sql"] {

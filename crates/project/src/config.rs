@@ -172,8 +172,8 @@ impl NodeConfig {
             full_refresh: reader.boolean("full_refresh"),
             event_time: reader.text("event_time"),
             contract_enforced: reader.contract(),
-            pre_hooks: hooks(all.get("pre-hook")),
-            post_hooks: hooks(all.get("post-hook")),
+            pre_hooks: reader.hooks("pre-hook"),
+            post_hooks: reader.hooks("post-hook"),
             all: Map::new(),
         };
         Self { all, ..config }
@@ -286,6 +286,21 @@ impl ConfigReader<'_, '_> {
             Some(granularity) => vec![format!("{granularity}({field})")],
             None => vec![field.to_owned()],
         }
+    }
+
+    /// Hooks; a mapping without SQL is refused.
+    fn hooks(&mut self, key: &'static str) -> Vec<Hook> {
+        let all = self.all;
+        let written = all.get(key);
+        let lacks = |item: &Json| item.as_object().is_some_and(|hook| hook_of(hook).is_none());
+        let broken = match written {
+            Some(Json::Array(items)) => items.iter().any(lacks),
+            other => other.is_some_and(lacks),
+        };
+        if broken {
+            self.refuse(key, "a text, or a mapping with \"sql\"");
+        }
+        hooks(written)
     }
 
     fn contract(&mut self) -> bool {

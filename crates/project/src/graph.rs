@@ -14,6 +14,7 @@ use crate::jinja::RefCall;
 use crate::node::{Node, NodeKind};
 
 pub(crate) use order::cycles;
+pub(crate) use select::METHODS;
 pub use select::{IndirectSelection, Selection};
 
 /// The graph of nodes.
@@ -183,7 +184,10 @@ impl Graph {
             return Err(RefProblem::Ambiguous(found.iter().map(|node| node.id.clone()).collect()));
         }
         if first.version.is_none() {
-            return Ok(Some(first));
+            return match call.version {
+                None => Ok(Some(first)),
+                Some(_) => Err(RefProblem::NoVersion(Vec::new())),
+            };
         }
         let wanted = call.version.as_ref().or(first.latest_version.as_ref());
         match found.iter().find(|node| node.version.as_ref() == wanted) {

@@ -123,7 +123,8 @@ fn model_fields(node: &Node, fields: &mut Map<String, Json>) {
     fields.insert("version".to_owned(), version(node.version.as_deref()));
     fields.insert("latest_version".to_owned(), version(node.latest_version.as_deref()));
     let written = |key: &str, other: Json| node.config.all.get(key).cloned().unwrap_or(other);
-    fields.insert("deprecation_date".to_owned(), written("deprecation_date", Json::Null));
+    let deprecated = node.deprecation.as_ref().map(|one| one.date.to_rfc3339());
+    fields.insert("deprecation_date".to_owned(), deprecated.into());
     fields.insert("constraints".to_owned(), written("constraints", json!([])));
     fields.insert("primary_key".to_owned(), json!([]));
     let spine = node.config.all.get("time_spine").and_then(Json::as_object).map(|written| {

@@ -6,6 +6,7 @@ use base::{NodeId, SourceFile, Span, TableName};
 use serde_json::{Map, Value as Json};
 
 use crate::config::NodeConfig;
+use crate::governance::Deprecation;
 use crate::jinja;
 use crate::test_node::Test;
 
@@ -174,6 +175,8 @@ pub struct Column {
     pub meta: Map<String, Json>,
     /// Constraints as written.
     pub constraints: Vec<Json>,
+    /// Where it is described.
+    pub span: Option<Span>,
 }
 
 /// How fresh a source must be, as dbt writes it.
@@ -245,6 +248,8 @@ pub struct Node {
     pub group: Option<String>,
     /// Who may `ref` it.
     pub access: Access,
+    /// From when on it is not to be used any more.
+    pub deprecation: Option<Deprecation>,
     /// Who is asked about it.
     pub owner: Option<Owner>,
     /// Where its rows live; none for what has no table.

@@ -338,7 +338,7 @@ impl Opening<'_> {
             namer: &namer,
         };
         let nodes = assemble::nodes(&inputs, diagnostics);
-        let graph = resolve::graph(&root.name, nodes, &namer, diagnostics);
+        let graph = resolve::graph(packages, nodes, &namer, diagnostics);
         let semantics = semantics.finish(&graph, diagnostics);
         promises::check(&graph, &promises, diagnostics);
         report_unsupported(&graph, diagnostics);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base::{Diagnostic, Span};
 use serde_json::{Map, Value as Json};
 
+use crate::{codes, dbt_version};
 use crate::node::NodeKind;
 use crate::yaml::{Data, Fields, Value};
 
@@ -24,6 +25,8 @@ pub(crate) struct ProjectFile {
     pub(crate) on_run_end: Vec<(String, Span)>,
     pub(crate) flags: Map<String, Json>,
     pub(crate) query_comment: Option<Json>,
+    /// Whether other packages may only `ref` its public models.
+    pub(crate) restrict_access: bool,
 }
 
 /// Folders of a package, relative to it.
@@ -72,6 +75,17 @@ pub(crate) fn tree_key(kind: NodeKind) -> Option<&'static str> {
 pub(crate) fn read(value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<ProjectFile> {
     let mut fields = Fields::open(value, "dbt_project.yml", diagnostics)?;
     let name = fields.required_text("name")?;
+    if !is_name(&name)
+        && let Some(value) = fields.value("name")
+    {
+        let message = format!("\"{name}\" is no name for a project");
+        let problem = Diagnostic::error(codes::WRONG_VALUE, message).at(value.span.clone(), "");
+        let help = "Use letters, digits and underscores, and begin with a letter.";
+        fields.diagnostics().push(problem.help(help));
+    }
+    if let Some(required) = fields.value("require-dbt-version") {
+        dbt_version::check(required, &name, fields.diagnostics());
+    }
     let paths = resource_paths(&mut fields);
     let project = ProjectFile {
         version: fields.text("version"),
@@ -86,12 +100,12 @@ pub(crate) fn read(value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<P
         on_run_end: operations(fields.value("on-run-end")),
         flags: fields.mapping("flags").map(crate::yaml::Mapping::to_json).unwrap_or_default(),
         query_comment: fields.value("query-comment").map(Value::to_json),
+        restrict_access: fields.boolean("restrict-access").unwrap_or(false),
         name,
         paths,
     };
     for accepted in [
         "profile",
-        "require-dbt-version",
         "config-version",
         "asset-paths",
         "function-paths",
@@ -100,7 +114,6 @@ pub(crate) fn read(value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<P
         "clean-targets",
         "quoting",
         "packages",
-        "restrict-access",
         "dbt-cloud",
         "functions",
         "docs",
@@ -110,6 +123,13 @@ pub(crate) fn read(value: &Value, diagnostics: &mut Vec<Diagnostic>) -> Option<P
     }
     fields.finish_leniently();
     Some(project)
+}
+
+/// Ids and macro calls are made of it.
+fn is_name(name: &str) -> bool {
+    let first = name.chars().next();
+    first.is_some_and(|letter| letter.is_alphabetic() || letter == '_')
+        && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
 }
 
 fn resource_paths(fields: &mut Fields<'_, '_>) -> ResourcePaths {

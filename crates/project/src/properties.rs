@@ -9,6 +9,7 @@ use base::{Diagnostic, SourceFile, Span};
 use serde_json::{Map, Value as Json};
 
 use crate::config;
+use crate::governance::{self, Deprecation};
 use crate::node::{Access, Column, NodeKind, Owner};
 use crate::semantics::{SemanticText, TextKind};
 use crate::yaml::{Fields, Value};
@@ -46,6 +47,7 @@ pub(crate) struct Patch {
     pub(crate) tests: Vec<TestDeclaration>,
     pub(crate) columns: Vec<ColumnPatch>,
     pub(crate) access: Option<Access>,
+    pub(crate) deprecation: Option<Deprecation>,
     pub(crate) latest_version: Option<String>,
     pub(crate) versions: Vec<Version>,
     /// For a snapshot written in YAML alone.
@@ -71,6 +73,8 @@ pub(crate) struct Version {
     pub(crate) facts: Facts,
     pub(crate) columns: Option<Vec<ColumnPatch>>,
     pub(crate) tests: Option<Vec<TestDeclaration>>,
+    pub(crate) access: Option<Access>,
+    pub(crate) deprecation: Option<Deprecation>,
     pub(crate) span: Span,
 }
 
@@ -185,6 +189,7 @@ fn patch(
         span,
         tests: tests(&mut fields, None),
         access: access(&mut fields),
+        deprecation: governance::deprecation(&mut fields),
         latest_version: fields.text("latest_version"),
         versions: versions(&mut fields, &columns),
         relation: (kind == NodeKind::Snapshot).then(|| fields.text("relation")).flatten(),
@@ -192,19 +197,14 @@ fn patch(
         facts,
         columns,
     };
-    for accepted in [
-        "docs",
-        "constraints",
-        "time_spine",
-        "primary_entity",
-        "deprecation_date",
-        "semantic_model",
-    ] {
+    for accepted in ["docs", "constraints", "time_spine", "primary_entity", "semantic_model"] {
         fields.entry(accepted);
     }
     for accepted in ["agg_time_dimension", "metrics", "derived_semantics"] {
         fields.entry(accepted);
     }
+    let latest = fields.value("latest_version");
+    governance::check_versions(&patch, latest, fields.diagnostics());
     fields.finish_leniently();
     Some(patch)
 }
@@ -326,6 +326,7 @@ fn column(item: &Value, what: String, diagnostics: &mut Vec<Diagnostic>) -> Opti
         meta: config::meta(&settings),
         constraints: fields.list("constraints").iter().map(Value::to_json).collect(),
         tags: tags.clone(),
+        span: fields.value("name").map(|name| name.span.clone()),
         name: name.clone(),
     };
     let tests = tests(&mut fields, Some((&name, quote == Some(true), &tags)));
@@ -355,17 +356,21 @@ fn versions(fields: &mut Fields<'_, '_>, base: &[ColumnPatch]) -> Vec<Version> {
         let inherited = inherited.filter(|one| !is_own(&one.column.name)).cloned();
         let columns: Vec<ColumnPatch> = inherited.chain(own.iter().cloned()).collect();
         let tests = tests(&mut inner, None);
+        let mut facts = facts(&mut inner);
+        if let Some(constraints) = inner.value("constraints") {
+            facts.config.insert("constraints".to_owned(), constraints.to_json());
+        }
         found.push(Version {
             defined_in: inner.text("defined_in"),
-            facts: facts(&mut inner),
+            facts,
             columns: has_columns.then_some(columns),
             tests: has_tests.then_some(tests),
+            access: access(&mut inner),
+            deprecation: governance::deprecation(&mut inner),
             span: item.span.clone(),
             version,
         });
-        for accepted in ["access", "constraints", "deprecation_date", "docs"] {
-            inner.entry(accepted);
-        }
+        inner.entry("docs");
         inner.finish_leniently();
     }
     found

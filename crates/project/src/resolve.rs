@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use base::{Diagnostic, NodeId, Span, TableName};
 
 use crate::codes;
+use crate::governance;
 use crate::graph::{Graph, RefProblem, cycles};
 use crate::jinja::{RefCall, SourceCall};
 use crate::naming::Namer;
-use crate::node::{Access, Node, NodeKind};
+use crate::node::{Node, NodeKind};
+use crate::package::Package;
 use crate::suggest;
 
 /// Names relations, resolves calls, and finds circles and clashes.
 pub(crate) fn graph(
-    root_package: &str,
+    packages: &[Package],
     mut nodes: Vec<Node>,
     namer: &Namer,
     diagnostics: &mut Vec<Diagnostic>,
@@ -22,10 +24,12 @@ pub(crate) fn graph(
         node.relation = namer.relation(node, diagnostics);
     }
     say_once_about_databases(&nodes, namer.environment(), diagnostics);
+    let root_package = packages.first().map(Package::name).unwrap_or_default();
+    let restricted = governance::restricted(packages);
     let mut graph = Graph::new(root_package, nodes);
     let mut edges: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
     for (id, node) in &graph.nodes {
-        edges.insert(id.clone(), parents(&graph, node, diagnostics));
+        edges.insert(id.clone(), parents(&graph, node, &restricted, diagnostics));
     }
     for (id, parents) in edges {
         if let Some(node) = graph.nodes.get_mut(&id) {
@@ -37,6 +41,7 @@ pub(crate) fn graph(
         diagnostics.extend(report_cycle(&graph, &cycle));
     }
     report_clashes(&graph, diagnostics);
+    governance::check(&graph, diagnostics);
     graph
 }
 
@@ -60,7 +65,12 @@ fn say_once_about_databases(nodes: &[Node], environment: &str, diagnostics: &mut
     );
 }
 
-fn parents(graph: &Graph, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> BTreeSet<NodeId> {
+fn parents(
+    graph: &Graph,
+    node: &Node,
+    restricted: &BTreeSet<&str>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeSet<NodeId> {
     let known = node.depends_on.iter().filter(|id| graph.nodes.contains_key(*id));
     let mut found: BTreeSet<NodeId> = known.cloned().collect();
     let mut told: BTreeSet<String> = BTreeSet::new();
@@ -68,7 +78,8 @@ fn parents(graph: &Graph, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> BTr
         match graph.find_ref(call, &node.package) {
             Ok(target) => {
                 if told.insert(call.to_string()) {
-                    diagnostics.extend(refuse_private(node, target, span));
+                    diagnostics
+                        .extend(governance::refuse_ref(graph, node, target, span, restricted));
                 }
                 found.insert(target.id.clone());
             }
@@ -106,6 +117,11 @@ fn ref_problem(
     problem: &RefProblem,
 ) -> Diagnostic {
     let name = &call.name;
+    if name.is_empty() {
+        let message = format!("{} refs a name that has no value", shown(node));
+        let help = "Put the name into quotes, as in ref('orders'), or set the variable.";
+        return Diagnostic::error(codes::REF_MISSING, message).at(span.clone(), "").help(help);
+    }
     let (code, message, help) = match problem {
         RefProblem::Missing => {
             let message = match &call.package {
@@ -147,8 +163,15 @@ fn ref_problem(
         }
         RefProblem::NoVersion(versions) => (
             codes::REF_MISSING,
-            format!("{} refs a version of \"{name}\" that does not exist", shown(node)),
-            format!("Versions are: {}.", versions.join(", ")),
+            format!(
+                "{} refs version {} of \"{name}\", which does not exist",
+                shown(node),
+                call.version.as_deref().unwrap_or("latest")
+            ),
+            match versions.is_empty() {
+                true => format!("\"{name}\" has no versions: write ref('{name}')."),
+                false => format!("Versions are: {}.", versions.join(", ")),
+            },
         ),
     };
     Diagnostic::error(code, message).at(span.clone(), "").help(help)
@@ -191,20 +214,6 @@ fn source_hint(graph: &Graph, call: &SourceCall) -> String {
     suggest::did_you_mean(&call.source, sources).unwrap_or_else(|| {
         format!("Declare it in ingest/{}.yml, or in a sources: block.", call.source)
     })
-}
-
-fn refuse_private(node: &Node, target: &Node, span: &Span) -> Option<Diagnostic> {
-    let private = target.access == Access::Private && target.kind == NodeKind::Model;
-    if !private || node.group == target.group || node.kind == NodeKind::Test {
-        return None;
-    }
-    let group = target.group.as_deref().unwrap_or("none");
-    let message = format!("{} refs \"{}\", which is private", shown(node), target.name);
-    Some(
-        Diagnostic::error(codes::PRIVATE_REF, message)
-            .at(span.clone(), "")
-            .help(format!("Put this node into the group \"{group}\", or widen the access.")),
-    )
 }
 
 fn report_cycle(graph: &Graph, cycle: &[NodeId]) -> Option<Diagnostic> {

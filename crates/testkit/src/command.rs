@@ -74,13 +74,21 @@ impl Fiveply {
     /// # Errors
     /// When the binary does not start.
     pub fn killed_at(&self, point: KillPoint, hit: u32, arguments: &[&str]) -> Result<bool> {
-        let mut command = self.command(arguments);
-        command.env(KILL_VARIABLE, format!("{}:{hit}", point.name()));
-        let finished = finish(command.output().context("fiveply did not start")?)?;
+        let finished = self.ended_at(point, hit, arguments)?;
         if finished.code.is_some_and(|code| code != 0) {
             bail!("before {}:{hit}, the command failed by itself: {finished:#?}", point.name());
         }
         Ok(finished.code.is_none())
+    }
+
+    /// The same, whatever the command's own end is: it has an exit code if it was not killed.
+    ///
+    /// # Errors
+    /// When the binary does not start.
+    pub fn ended_at(&self, point: KillPoint, hit: u32, arguments: &[&str]) -> Result<Finished> {
+        let mut command = self.command(arguments);
+        command.env(KILL_VARIABLE, format!("{}:{hit}", point.name()));
+        finish(command.output().context("fiveply did not start")?)
     }
 
     /// Runs a command and kills it after a while. Returns whether it was still running then.

@@ -16,7 +16,7 @@ use crate::workshop::Workshop;
 use crate::world::World;
 
 /// Code of a query that the engine refused or that failed.
-const QUERY_REFUSED: &str = "E0701";
+pub(crate) const QUERY_REFUSED: &str = "E0701";
 
 /// A node's SQL, and the way back into the user's files.
 #[derive(Clone)]
@@ -74,14 +74,25 @@ impl Workshop {
         context: CompileContext,
         facts: &Facts,
     ) -> Result<CompiledNode, TransformationError> {
+        let rendered = self.render(node, context).await;
+        facts.settle();
+        let compiled = rendered?;
+        let mut texts = self.compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        texts.insert(node.id.clone(), compiled.sql.clone());
+        drop(texts);
+        Ok(compiled)
+    }
+
+    /// Renders a node on a thread of its own, and remembers nothing.
+    pub(crate) async fn render(
+        &self,
+        node: &Node,
+        context: CompileContext,
+    ) -> Result<CompiledNode, TransformationError> {
         let (project, id, asked) = (Arc::clone(&self.project), node.id.clone(), context.clone());
         let rendered = tokio::task::spawn_blocking(move || project.compile(&id, &asked)).await;
-        facts.settle();
         let compiled = rendered.map_err(broke_off)?.map_err(TransformationError::Project)?;
         let (sql, project) = (compiled.sql.clone(), Arc::clone(&self.project));
-        let mut texts = self.compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        texts.insert(node.id.clone(), sql.clone());
-        drop(texts);
         Ok(CompiledNode { sql, compiled, project, context })
     }
 
@@ -132,7 +143,7 @@ impl CompiledNode {
                 diagnostic = diagnostic.also(through, "called from here");
             }
         } else if let Some(node) = self.project.graph.node(&self.compiled.node) {
-            diagnostic = diagnostic.note(format!("The SQL is in {}.", node.path));
+            diagnostic = diagnostic.at(node.span.clone(), "somewhere in this query");
         }
         diagnostic.notes.extend(error.detail.clone());
         diagnostic.help.extend(error.help.clone());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
 use base::{Diagnostic, LoadAccount, SourceFile, TableName};
 use futures::StreamExt;
 use project::Node;
@@ -28,15 +29,8 @@ impl Workshop {
         cancel: &CancellationToken,
     ) -> Result<StagedNode, TransformationError> {
         let table = table_of(node)?;
-        let empty = Map::new();
-        let types = node.config.all.get("column_types").and_then(Value::as_object);
-        let types = types.unwrap_or(&empty);
-        let cast = |name: &str| types.keys().any(|known| known.eq_ignore_ascii_case(name));
         let file = self.seed_file(node)?;
-        let batch = csv_table::read(&file, delimiter(node), &cast)
-            .map_err(|diagnostic| TransformationError::Project(vec![*diagnostic]))?;
-        let read = batch.num_rows() as u64;
-        let batches = self.cast(batch, types, cancel).await?;
+        let (read, batches) = self.seed_rows(node, &file, cancel).await?;
         let world = self.world(self.session(self.catalog().await?)).await?;
         self.run_hooks(node, &node.config.pre_hooks, &world).await?;
         let before = self.before(&table).await?;
@@ -63,7 +57,35 @@ impl Workshop {
         Box::pin(self.after(node, making.staged(node, made), &world)).await
     }
 
-    fn seed_file(&self, node: &Node) -> Result<Arc<SourceFile>, TransformationError> {
+    /// The rows of a seed's file, and how many they are.
+    async fn seed_rows(
+        &self,
+        node: &Node,
+        file: &Arc<SourceFile>,
+        cancel: &CancellationToken,
+    ) -> Result<(u64, Vec<RecordBatch>), TransformationError> {
+        let empty = Map::new();
+        let types = node.config.all.get("column_types").and_then(Value::as_object);
+        let types = types.unwrap_or(&empty);
+        let cast = |name: &str| types.keys().any(|known| known.eq_ignore_ascii_case(name));
+        let batch = csv_table::read(file, delimiter(node), &cast)
+            .map_err(|diagnostic| TransformationError::Project(vec![*diagnostic]))?;
+        let read = batch.num_rows() as u64;
+        Ok((read, self.cast(batch, types, cancel).await?))
+    }
+
+    /// The columns that a seed's file gives.
+    pub(crate) async fn seed_columns(
+        &self,
+        node: &Node,
+        file: &Arc<SourceFile>,
+    ) -> Result<SchemaRef, TransformationError> {
+        let (_, batches) = self.seed_rows(node, file, &CancellationToken::new()).await?;
+        let first = batches.first().map(RecordBatch::schema);
+        Ok(first.unwrap_or_else(|| Arc::new(Schema::empty())))
+    }
+
+    pub(crate) fn seed_file(&self, node: &Node) -> Result<Arc<SourceFile>, TransformationError> {
         let refuse = |message: String| {
             let diagnostic = Diagnostic::error(SEED_UNREADABLE, message)
                 .help("Save the seed as UTF-8 text, readable for whoever runs fiveply.");

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use compute::statement::quoted;
 use project::Node;
 use serde_json::Value;
 use storage::WriteMode;
 use tokio_util::sync::CancellationToken;
 
+use crate::compile::CompiledNode;
 use crate::incremental::shaped;
 use crate::model::{RowsOf, table_of};
 use crate::staged::StagedNode;
@@ -350,6 +352,22 @@ impl Settings {
 }
 
 impl Workshop {
+    /// The columns of a snapshot that is taken for the first time.
+    pub(crate) async fn snapshot_columns(
+        &self,
+        node: &Node,
+        compiled: &CompiledNode,
+        world: &Arc<World>,
+    ) -> Result<SchemaRef, TransformationError> {
+        let settings = Settings::of(node)?;
+        let own = |error| compiled.query_error(error);
+        let session = world.session();
+        session.prepare(&compiled.sql).await.map_err(own)?;
+        let texts = self.texts(node, &settings, world).await?;
+        let first = settings.first(&compiled.sql, &texts);
+        Ok(session.prepare(&first).await.map_err(own)?.schema())
+    }
+
     /// Stages a snapshot's new version: rows that changed are closed and written again.
     pub(crate) async fn stage_snapshot(
         &self,

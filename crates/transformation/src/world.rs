@@ -329,6 +329,17 @@ impl World {
         seen.temporary.insert(name.clone(), rows.schema);
     }
 
+    /// Tables that are not there yet, without rows.
+    pub(crate) fn expect(&self, tables: Vec<(TableName, SchemaRef)>) {
+        let mut seen = self.seen();
+        let mut catalog = seen.session.catalog().clone();
+        for (name, schema) in tables {
+            catalog = catalog.with_batches(name.clone(), schema, Vec::new());
+            seen.existing.entry(name).or_insert(PointerKind::Table);
+        }
+        seen.session = self.hands.session(catalog);
+    }
+
     /// A view that only this world sees.
     pub(crate) fn imagine(&self, name: &TableName, view: ViewText) {
         let mut seen = self.seen();

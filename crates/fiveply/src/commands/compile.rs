@@ -1,10 +1,11 @@
 //! `fiveply compile`: the SQL that nodes compile to, printed and kept in `target/compiled/`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use base::RunId;
+use base::{Diagnostic, NodeId, RunId};
 use project::{Node, NodeKind};
 use serde_json::{Value, json};
 use transformation::{BuildOptions, Workshop};
@@ -14,6 +15,7 @@ use crate::around;
 use crate::changed;
 use crate::commands::selected;
 use crate::console::{Console, Ink};
+use crate::draw;
 use crate::events::{self, Event};
 use crate::failure::Failure;
 use crate::invocation;
@@ -46,8 +48,20 @@ pub(crate) async fn run(
     let nodes: Vec<&Node> =
         ids.iter().filter_map(|id| graph.node(id)).filter(|node| has_sql(node)).collect();
     let mut compiled: Vec<Value> = Vec::new();
+    let mut wrong: BTreeMap<NodeId, Vec<Diagnostic>> = BTreeMap::new();
+    for foreseen in workshop.foresee(&nodes.iter().map(|node| node.id.clone()).collect()).await? {
+        wrong.insert(foreseen.node, foreseen.diagnostics);
+    }
     for node in &nodes {
-        let sql = workshop.compile_node(&node.id, arguments.full_refresh).await?;
+        let sql = match workshop.compile_node(&node.id, arguments.full_refresh).await {
+            Ok(sql) => sql,
+            // One broken node hides no other.
+            Err(error) if !error.diagnostics().is_empty() => {
+                wrong.entry(node.id.clone()).or_insert_with(|| error.diagnostics());
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let target = common.target_path.clone().unwrap_or_else(|| PathBuf::from("target"));
         let path = place.root.join(target).join("compiled").join(&node.package).join(&node.path);
         let path = if path.extension().is_some_and(|end| end == "sql") {
@@ -68,6 +82,10 @@ pub(crate) async fn run(
         }
     }
     if console.json {
+        compiled.extend(wrong.iter().map(|(node, diagnostics)| {
+            let diagnostics: Vec<Value> = diagnostics.iter().map(draw::as_json).collect();
+            json!({"node": node, "diagnostics": diagnostics})
+        }));
         console.print(&Value::Array(compiled).to_string())?;
     }
     let folder = common.target_path.clone().unwrap_or_else(|| PathBuf::from("target"));
@@ -76,7 +94,11 @@ pub(crate) async fn run(
     let mut artifacts = around::artifacts(&place, folder, "compile", &invocation, id);
     artifacts.compiled = workshop.compiled();
     artifacts.write_manifest()?;
-    Ok(ExitCode::SUCCESS)
+    for diagnostic in wrong.values().flatten() {
+        console.complain(&draw::draw(diagnostic, console.colours));
+        console.complain("");
+    }
+    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Compiled SQL, and whose it is.

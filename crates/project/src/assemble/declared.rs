@@ -218,6 +218,7 @@ impl<'i> Assembly<'i, '_> {
 
 fn plain_column(column: &crate::ingest::DeclaredColumn) -> Column {
     Column {
+        span: Some(column.span.clone()),
         name: column.name.clone(),
         description: column.description.clone(),
         data_type: None,

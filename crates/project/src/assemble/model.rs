@@ -67,7 +67,7 @@ impl<'i> Assembly<'i, '_> {
                         found.insert(name.clone(), (*patch, version));
                     }
                     None => self.diagnostics.push(
-                        Diagnostic::error(
+                        Diagnostic::warning(
                             codes::PATCH_WITHOUT_NODE,
                             format!("version {number} of model \"{}\" has no file", patch.name),
                         )
@@ -168,9 +168,14 @@ impl<'i> Assembly<'i, '_> {
             }
         }
         describe(&mut node, patch, version);
-        if let Some(access) = patch.and_then(|patch| patch.access) {
+        let own = version.and_then(|version| version.access);
+        if let Some(access) = own.or_else(|| patch.and_then(|patch| patch.access)) {
             node.access = access;
         }
+        node.deprecation = match (version, patch) {
+            (Some(version), _) => version.deprecation.clone(),
+            (None, patch) => patch.and_then(|patch| patch.deprecation.clone()),
+        };
         self.take_calls(&mut node, parsed);
         self.hook_calls(&mut node);
         node

@@ -42,7 +42,7 @@ pub enum IndirectSelection {
     Empty,
 }
 
-const METHODS: &[&str] = &[
+pub(crate) const METHODS: &[&str] = &[
     "access",
     "config",
     "dashboard",

@@ -43,7 +43,9 @@ impl Adapter {
         let library = &self.0.library;
         match library.dispatch(&self.0.node.package, &name, namespace.as_deref()) {
             Ok(found) => Ok(MacroObject::value(&self.0, found)),
-            Err(tried) => {
+            Err(mut tried) => {
+                let mut seen = std::collections::BTreeSet::new();
+                tried.retain(|name| seen.insert(name.clone()));
                 let failure = Failure {
                     message: format!("no implementation of macro \"{name}\" was found"),
                     notes: vec![format!("Searched for: {}.", tried.join(", "))],

@@ -125,13 +125,15 @@ fn bind(unit: &Unit, mut arguments: Arguments) -> Result<Vec<Value>, Error> {
         values.push(Value::from(Tuple::new(surplus)));
     } else if !surplus.is_empty() {
         let limit = unit.parameters.len();
-        let message = format!("macro '{name}' takes not more than {limit} argument(s)");
+        let message =
+            format!("macro '{name}' takes not more than {limit} argument(s){}", listed(unit));
         return Err(Error::new(ErrorKind::TooManyArguments, message));
     }
     if unit.takes_kwargs {
         values.push(dict_of(named));
     } else if let Some((unknown, _)) = named.first() {
-        let message = format!("macro '{name}' takes no keyword argument '{unknown}'");
+        let message =
+            format!("macro '{name}' takes no keyword argument '{unknown}'{}", listed(unit));
         return Err(Error::new(ErrorKind::TooManyArguments, message));
     }
     if let Some(caller) = caller
@@ -141,6 +143,14 @@ fn bind(unit: &Unit, mut arguments: Arguments) -> Result<Vec<Value>, Error> {
         values.push(Value::from(named));
     }
     Ok(values)
+}
+
+/// The arguments of a macro, for messages.
+fn listed(unit: &Unit) -> String {
+    match unit.parameters.as_slice() {
+        [] => String::new(),
+        names => format!("; its arguments are {}", names.join(", ")),
+    }
 }
 
 /// The body of a `{% call %}` block, with the values its names had where it stands.

@@ -318,7 +318,7 @@ impl Resolve for Arc<Context> {
             "schema" => settings.target.get("schema").map(from_json)?,
             "database" => settings.target.get("database").map(from_json)?,
             "project_name" => Value::from(settings.project_name.as_str()),
-            "dbt_version" => Value::from("1.12.6"),
+            "dbt_version" => Value::from(crate::dbt_version::DBT_VERSION),
             "invocation_id" => Value::from(settings.invocation_id.as_str()),
             "invocation_args_dict" => from_map(&settings.arguments),
             "flags" => Value::from_object(Flags(Arc::clone(self))),

@@ -7,6 +7,7 @@ use base::{Diagnostic, Span};
 use minijinja::{Error, ErrorKind};
 
 use crate::codes;
+use crate::jinja::balance::{self, Imbalance};
 use crate::jinja::context::Context;
 use crate::jinja::functions::FUNCTIONS;
 use crate::jinja::signal::{Raise, Raised};
@@ -72,6 +73,12 @@ pub(crate) fn diagnose(context: &Context, error: &Error) -> Box<Diagnostic> {
         Some(raise) => of_raise(context, raise),
         None => of_engine(context, innermost, &primary),
     };
+    if raised.is_none()
+        && innermost.kind() == ErrorKind::SyntaxError
+        && let Some(better) = unbalanced(context, innermost)
+    {
+        return Box::new(better);
+    }
     let label = match innermost.kind() {
         ErrorKind::SyntaxError => "here",
         _ => "",
@@ -158,6 +165,47 @@ fn of_engine(context: &Context, error: &Error, place: &Span) -> Diagnostic {
             Diagnostic::error(codes::JINJA_RENDER, first_lower(&message))
         }
     }
+}
+
+/// What is out of balance in a template that ends too early or closes what is not open.
+fn unbalanced(context: &Context, error: &Error) -> Option<Diagnostic> {
+    let detail = error.detail().unwrap_or_default();
+    let early = detail.contains("end of input") || detail.contains("end of comment");
+    if !early && !detail.contains("unknown statement") && !detail.contains("expected end of") {
+        return None;
+    }
+    let origin = context.origin(error.name()?)?;
+    let whole = origin.stands_for.is_none();
+    let text = origin.file.text.get(origin.start..).filter(|_| whole)?;
+    let syntax = |message: String| Diagnostic::error(codes::JINJA_SYNTAX, message);
+    let found = match balance::imbalance(text)? {
+        Imbalance::Open { what, end, at } => syntax(format!("this {what} is never closed"))
+            .at(origin.span(at), "opened here")
+            .help(format!("Close it with \"{end}\".")),
+        Imbalance::Unclosed { block, at } => {
+            syntax(format!("\"{block}\" block has no \"end{block}\""))
+                .at(origin.span(at), "opened here")
+                .help(format!("Close it with {{% end{block} %}}."))
+        }
+        Imbalance::Mismatched { end, at, open: Some((block, opened)) } => {
+            syntax(format!("\"{end}\" closes nothing, as a \"{block}\" block is open"))
+                .at(origin.span(at), "")
+                .also(origin.span(opened), "opened here")
+                .help(format!("Write {{% end{block} %}} here, or close the inner block first."))
+        }
+        Imbalance::Mismatched { end, at, open: None } => {
+            syntax(format!("\"{end}\" closes nothing"))
+                .at(origin.span(at), "")
+                .help("Remove it, or open its block above.")
+        }
+        Imbalance::Unknown { tag, at } => {
+            let help = balance::near(&tag).unwrap_or_else(|| {
+                "Call a macro as {{ name() }}; a tag is one of Jinja's own words.".to_owned()
+            });
+            syntax(format!("\"{tag}\" is no tag of Jinja")).at(origin.span(at), "").help(help)
+        }
+    };
+    Some(found)
 }
 
 fn first_lower(message: &str) -> String {

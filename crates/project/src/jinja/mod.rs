@@ -10,6 +10,7 @@
 mod adapter;
 mod agate;
 mod arguments;
+mod balance;
 mod block;
 mod builtin;
 mod call;

@@ -61,6 +61,10 @@ pub(super) fn read(
         };
         depends_on.push((text, model.span.clone()));
     }
+    if kind == NodeKind::UnitTest {
+        fields.required("model");
+        fields.required("expect");
+    }
     let facts = facts(&mut fields);
     let place = place.clone();
     let written = item.to_json();
