@@ -47,7 +47,7 @@ fn document(finished: &Finished) -> Value {
 }
 
 /// Text without what differs from run to run: the folder, ids and durations.
-fn settled(text: &str, folder: &Path) -> String {
+pub(crate) fn settled(text: &str, folder: &Path) -> String {
     let text = text.replace(&folder.display().to_string(), "<folder>");
     let text = text.replace("/private<folder>", "<folder>");
     text.lines().map(without_duration).collect::<Vec<_>>().join("\n")

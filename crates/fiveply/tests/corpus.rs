@@ -8,6 +8,8 @@ use insta::assert_snapshot;
 use serde_json::Value;
 use testkit::{Finished, Fiveply, Folder};
 
+use crate::bad_input::settled;
+
 /// Two good models and a test, beside which everything here is broken.
 const GOOD: &str = "\
 -- models/fine.sql --
@@ -50,7 +52,7 @@ fn fiveply(folder: &Folder) -> Fiveply {
 /// What people see, without the folder and what takes time.
 fn seen(finished: &Finished, folder: &Folder) -> String {
     assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
-    let text = finished.stderr.replace(&folder.path().display().to_string(), "<folder>");
+    let text = settled(&finished.stderr, folder.path());
     let code = finished.code.unwrap();
     format!("{}\nexit code {code}", text.trim_end())
 }
