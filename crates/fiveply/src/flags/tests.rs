@@ -3,7 +3,6 @@ use serde_json::json;
 
 use super::*;
 use crate::arguments::{Arguments, Command as Chosen};
-use crate::flags::table::COMMANDS;
 
 /// Every flag of dbt-core 1.12, command by command, as its `--help` and its source have them.
 const TABLE: &str = include_str!("dbt-1.12.txt");
