@@ -92,6 +92,14 @@ impl Project {
         }
         super::exact::fit(found, fields);
         self.as_metricflow_reads(found, fields);
+        if matches!(found.kind, NodeKind::Operation | NodeKind::UnitTest) {
+            // They make no table; dbt writes the target's schema.
+            fields.insert("schema".to_owned(), self.target.schema.as_str().into());
+        }
+        if found.kind == NodeKind::Operation {
+            let environment = self.environment.as_str();
+            fields.insert("database".to_owned(), environment.into());
+        }
         if found.kind == NodeKind::Seed {
             let root = self.root.to_string_lossy().into_owned();
             fields.insert("root_path".to_owned(), root.into());
