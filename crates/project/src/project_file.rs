@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use base::{Diagnostic, Span};
 use serde_json::{Map, Value as Json};
 
-use crate::{codes, dbt_version};
 use crate::node::NodeKind;
 use crate::yaml::{Data, Fields, Value};
+use crate::{codes, dbt_version};
 
 /// What one `dbt_project.yml` says.
 #[derive(Clone, Debug)]
