@@ -1,6 +1,6 @@
 //! The driver: carries a plan out, independent steps side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -73,18 +73,7 @@ pub async fn drive(
     stops: &Stops,
 ) -> BTreeMap<NodeId, StepResult> {
     assert!(options.concurrency > 0, "a run needs at least one step at a time");
-    let mut drive = Drive {
-        total: plan.steps.len(),
-        numbers: plan.steps.iter().enumerate().map(|(at, s)| (s.node.clone(), at + 1)).collect(),
-        waiting: plan.steps.clone(),
-        running: JoinSet::new(),
-        results: BTreeMap::new(),
-        halt: stops.halt.clone(),
-        stop: stops.cancel.child_token(),
-        executor,
-        observer,
-        options,
-    };
+    let mut drive = Drive::new(plan, executor, observer, options, stops);
     loop {
         drive.skip_what_cannot_run().await;
         drive.start_what_is_ready();
@@ -97,7 +86,7 @@ pub async fn drive(
             Some(Err(_)) => {}
             None if drive.waiting.is_empty() => return drive.results,
             None => assert!(
-                drive.is_ending() || drive.failed_above().is_some(),
+                drive.is_ending() || !drive.doomed.is_empty(),
                 "a plan is in graph order, so some waiting step can always start or be skipped"
             ),
         }
@@ -106,8 +95,17 @@ pub async fn drive(
 
 struct Drive {
     total: usize,
-    numbers: BTreeMap<NodeId, usize>,
-    waiting: Vec<Step>,
+    /// Steps that have not begun, by their place in the plan.
+    waiting: BTreeMap<usize, Step>,
+    /// How many steps each waits for still, by its place.
+    missing: Vec<usize>,
+    /// The places of the steps that wait for a step.
+    readers: HashMap<NodeId, Vec<usize>>,
+    /// Waiting steps that miss nothing any more.
+    ready: BTreeSet<usize>,
+    /// Waiting steps below one that did not succeed.
+    doomed: BTreeSet<usize>,
+    places: HashMap<NodeId, usize>,
     running: JoinSet<(Step, Outcome)>,
     results: BTreeMap<NodeId, StepResult>,
     halt: CancellationToken,
@@ -118,18 +116,66 @@ struct Drive {
 }
 
 impl Drive {
+    fn new(
+        plan: &Plan,
+        executor: Arc<dyn Executor>,
+        observer: Arc<dyn Observer>,
+        options: DriveOptions,
+        stops: &Stops,
+    ) -> Self {
+        let steps = &plan.steps;
+        let mut readers: HashMap<NodeId, Vec<usize>> = HashMap::new();
+        for (place, step) in steps.iter().enumerate() {
+            for above in &step.after {
+                readers.entry(above.clone()).or_default().push(place);
+            }
+        }
+        let missing: Vec<usize> = steps.iter().map(|step| step.after.len()).collect();
+        let free = missing.iter().enumerate().filter(|(_, missing)| **missing == 0);
+        Self {
+            total: steps.len(),
+            ready: free.map(|(place, _)| place).collect(),
+            missing,
+            readers,
+            doomed: BTreeSet::new(),
+            places: steps.iter().enumerate().map(|(at, s)| (s.node.clone(), at)).collect(),
+            waiting: steps.iter().cloned().enumerate().collect(),
+            running: JoinSet::new(),
+            results: BTreeMap::new(),
+            halt: stops.halt.clone(),
+            stop: stops.cancel.child_token(),
+            executor,
+            observer,
+            options,
+        }
+    }
+
     fn is_ending(&self) -> bool {
         self.halt.is_cancelled() || self.stop.is_cancelled()
     }
 
     fn number(&self, node: &NodeId) -> usize {
-        self.numbers.get(node).copied().unwrap_or(0)
+        self.places.get(node).map_or(0, |place| place + 1)
     }
 
     fn record(&mut self, step: &Step, result: StepResult) {
         self.observer.ended(step, &result, self.number(&step.node), self.total);
         if result == StepResult::Ran(Outcome::Failed) && self.options.fail_fast {
             self.stop.cancel();
+        }
+        let succeeded = result == StepResult::Ran(Outcome::Succeeded);
+        for place in self.readers.remove(&step.node).unwrap_or_default() {
+            if !self.waiting.contains_key(&place) {
+                continue;
+            }
+            if !succeeded {
+                self.doomed.insert(place);
+                continue;
+            }
+            self.missing[place] -= 1;
+            if self.missing[place] == 0 {
+                self.ready.insert(place);
+            }
         }
         self.results.insert(step.node.clone(), result);
     }
@@ -141,44 +187,30 @@ impl Drive {
         step.after.iter().find(failed).cloned()
     }
 
-    fn failed_above(&self) -> Option<NodeId> {
-        self.waiting.iter().find_map(|step| self.failure_above(step))
-    }
-
     async fn skip_what_cannot_run(&mut self) {
         loop {
-            let stopped = self.is_ending();
-            let position =
-                self.waiting.iter().position(|step| stopped || self.failure_above(step).is_some());
-            let Some(position) = position else { return };
-            let step = self.waiting.remove(position);
+            let next = match self.is_ending() {
+                true => self.waiting.first_key_value().map(|(place, _)| *place),
+                false => self.doomed.first().copied(),
+            };
+            let Some(step) = next.and_then(|place| self.take(place)) else { return };
             let because = self.failure_above(&step);
             self.executor.skip(&step, because.as_ref()).await;
             self.record(&step, StepResult::Skipped { because });
         }
     }
 
+    fn take(&mut self, place: usize) -> Option<Step> {
+        self.ready.remove(&place);
+        self.doomed.remove(&place);
+        self.waiting.remove(&place)
+    }
+
     fn start_what_is_ready(&mut self) {
-        let succeeded: BTreeSet<&NodeId> = self
-            .results
-            .iter()
-            .filter(|(_, result)| **result == StepResult::Ran(Outcome::Succeeded))
-            .map(|(node, _)| node)
-            .collect();
-        let room = self.options.concurrency.saturating_sub(self.running.len());
-        let ready: Vec<NodeId> = self
-            .waiting
-            .iter()
-            .filter(|step| step.after.iter().all(|node| succeeded.contains(node)))
-            .take(room)
-            .map(|step| step.node.clone())
-            .collect();
-        for node in ready {
-            let Some(position) = self.waiting.iter().position(|step| step.node == node) else {
-                continue;
-            };
-            let step = self.waiting.remove(position);
-            self.observer.started(&step, self.number(&node), self.total);
+        while self.running.len() < self.options.concurrency {
+            let next = self.ready.first().copied();
+            let Some(step) = next.and_then(|place| self.take(place)) else { return };
+            self.observer.started(&step, self.number(&step.node), self.total);
             let (executor, stop) = (Arc::clone(&self.executor), self.stop.clone());
             self.running.spawn(async move {
                 let outcome = executor.execute(&step, &stop).await;

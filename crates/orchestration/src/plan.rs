@@ -185,7 +185,8 @@ fn hold_back_readers(
     }
 }
 
-/// dbt's order: a step waits for the tests all of whose parents it reads.
+/// dbt's order: a step waits for the tests all of whose parents it reads. What a step above it
+/// waits for already is not said again: that would be every test for nearly every step.
 fn wait_for_tests(
     view: &GraphView,
     order: &[&NodeId],
@@ -195,21 +196,43 @@ fn wait_for_tests(
     if tests.is_empty() || steps.is_empty() {
         return;
     }
+    let parents_of = |node: &NodeId| view.parents.get(node).map_or(&[][..], Vec::as_slice);
+    let mut of_one: BTreeMap<&NodeId, BTreeSet<&NodeId>> = BTreeMap::new();
+    let mut of_many: Vec<(&NodeId, &[NodeId])> = Vec::new();
+    for test in tests {
+        match parents_of(&test.node) {
+            [] => {}
+            [only] => {
+                of_one.entry(only).or_default().insert(&test.node);
+            }
+            several => of_many.push((&test.node, several)),
+        }
+    }
+    let watched: BTreeSet<&NodeId> = of_many.iter().flat_map(|(_, parents)| *parents).collect();
+    // Tests that whoever reads a node has to wait for, and the watched nodes above it.
+    let mut pending: BTreeMap<&NodeId, BTreeSet<&NodeId>> = BTreeMap::new();
     let mut above: BTreeMap<&NodeId, BTreeSet<&NodeId>> = BTreeMap::new();
     for node in order {
-        let mut read = BTreeSet::new();
-        for parent in view.parents.get(*node).into_iter().flatten() {
-            read.insert(parent);
-            read.extend(above.get(parent).into_iter().flatten());
+        let (mut waits, mut reads) = (BTreeSet::new(), BTreeSet::new());
+        for parent in parents_of(node) {
+            waits.extend(pending.get(parent).into_iter().flatten().copied());
+            reads.extend(above.get(parent).into_iter().flatten().copied());
+            reads.extend(watched.get(parent).copied());
         }
-        if let Some(step) = steps.get_mut(*node) {
-            let tests = tests.iter().filter(|test| {
-                let parents = view.parents.get(&test.node).map_or(&[][..], Vec::as_slice);
-                !parents.is_empty() && parents.iter().all(|parent| read.contains(parent))
-            });
-            step.after.extend(tests.map(|test| test.node.clone()));
+        let mut left = of_one.remove(*node).unwrap_or_default();
+        match steps.get_mut(*node) {
+            Some(step) => {
+                let met = of_many
+                    .iter()
+                    .filter(|(_, parents)| parents.iter().all(|parent| reads.contains(parent)));
+                waits.extend(met.map(|(test, _)| *test));
+                step.after.extend(waits.into_iter().cloned());
+            }
+            // A node that is no step holds nobody up: its readers wait in its place.
+            None => left.extend(waits),
         }
-        above.insert(node, read);
+        pending.insert(node, left);
+        above.insert(node, reads);
     }
 }
 
@@ -301,6 +324,27 @@ mod tests {
         assert_eq!(plain.steps.len(), 4);
         assert!(step(&plain, "b").after.contains(&NodeId::from("t")), "as in dbt");
         assert!(!step(&plain, "a").after.contains(&NodeId::from("t")));
+    }
+
+    #[test]
+    fn without_audit_a_test_is_waited_for_through_nodes_that_are_not_built() {
+        let mut graph = view(
+            &[
+                ("a", &[]),
+                ("e", &["a"]),
+                ("b", &["e"]),
+                ("c", &["b"]),
+                ("t", &["a"]),
+                ("u", &["a", "b"]),
+            ],
+            &[("t", true), ("u", true)],
+            &["a", "b", "c", "t", "u"],
+        );
+        graph.audit = false;
+        let plan = plan(&graph).expect("a plan");
+        assert_eq!(step(&plan, "b").after, ["a".into(), "t".into()].into());
+        // That `c` waits for `t` follows from its waiting for `b`.
+        assert_eq!(step(&plan, "c").after, ["b".into(), "u".into()].into());
     }
 
     #[test]
