@@ -9,7 +9,7 @@ use base::{EnvironmentName, TableName};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::ViewTable;
 use iceberg::io::FileIO;
-use ledger::{Ledger, Pointer, PointerKind};
+use ledger::{Ledger, Pointer, PointerKind, PointerMap};
 use object_store::ObjectStore;
 use storage::Lake;
 
@@ -22,7 +22,10 @@ use crate::session::Prepared;
 pub struct Catalog {
     environment: EnvironmentName,
     warehouse: Option<Warehouse>,
-    entries: Arc<BTreeMap<TableName, Entry>>,
+    /// What the ledger points to.
+    pointers: PointerMap,
+    /// What stands over it; none hides a name.
+    own: Arc<BTreeMap<TableName, Option<Entry>>>,
 }
 
 /// Where files are read from.
@@ -50,6 +53,10 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
+    fn pointed_to(pointer: &Pointer) -> Self {
+        Self::stored(pointer.kind, pointer.metadata_location.clone())
+    }
+
     fn stored(kind: PointerKind, metadata_location: String) -> Self {
         match kind {
             PointerKind::Table => Self::Table(metadata_location),
@@ -72,7 +79,8 @@ pub struct ViewText {
 impl Catalog {
     /// An environment without tables.
     pub fn empty(environment: EnvironmentName) -> Self {
-        Self { environment, warehouse: None, entries: Arc::default() }
+        let pointers = PointerMap::default();
+        Self { environment, warehouse: None, pointers, own: Arc::default() }
     }
 
     /// An environment without tables whose later ones are read through these.
@@ -94,18 +102,14 @@ impl Catalog {
         lake: &Lake,
         environment: &EnvironmentName,
     ) -> Result<Self, QueryError> {
-        let pointers = ledger.pointers(environment).await?;
+        let pointers = ledger.pointer_map(environment).await?;
         let lake_of_views = Some(lake.clone());
         let warehouse = Some(Warehouse {
             lake: lake_of_views,
             file_io: lake.file_io().clone(),
             store: lake.object_store(),
         });
-        let entry = |pointer: Pointer| {
-            (pointer.table, Entry::stored(pointer.kind, pointer.metadata_location))
-        };
-        let entries = Arc::new(pointers.into_iter().map(entry).collect());
-        Ok(Self { environment: environment.clone(), warehouse, entries })
+        Ok(Self { environment: environment.clone(), warehouse, pointers, own: Arc::default() })
     }
 
     /// Puts a version, staged or older, in place of what the name stood for.
@@ -155,7 +159,11 @@ impl Catalog {
     /// Takes a name away.
     #[must_use]
     pub fn without(mut self, name: &TableName) -> Self {
-        Arc::make_mut(&mut self.entries).remove(name);
+        let own = Arc::make_mut(&mut self.own);
+        match self.pointers.get(name) {
+            Some(_) => own.insert(name.clone(), None),
+            None => own.remove(name),
+        };
         self
     }
 
@@ -166,21 +174,56 @@ impl Catalog {
 
     /// Whether it holds a name.
     pub fn holds(&self, name: &TableName) -> bool {
-        self.entries.contains_key(name)
+        match self.own.get(name) {
+            Some(own) => own.is_some(),
+            None => self.pointers.get(name).is_some(),
+        }
     }
 
-    /// The names it holds, sorted.
+    /// The names it holds, in order, upper and lower case side by side.
     pub fn names(&self) -> impl Iterator<Item = &TableName> {
-        self.entries.keys()
+        let stored = self.pointers.iter().map(|pointer| &pointer.table);
+        let stored = stored.filter(|name| !self.own.contains_key(*name));
+        let own = self.own.iter().filter(|(_, entry)| entry.is_some()).map(|(name, _)| name);
+        let mut names: Vec<&TableName> = stored.chain(own).collect();
+        if !self.own.is_empty() {
+            names.sort();
+        }
+        names.into_iter()
     }
 
     /// What it holds, sorted by name.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&TableName, &Entry)> {
-        self.entries.iter()
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&TableName, Entry)> {
+        self.names().filter_map(|name| Some((name, self.entry(name)?)))
     }
 
-    pub(crate) fn entry(&self, name: &TableName) -> Option<&Entry> {
-        self.entries.get(name)
+    pub(crate) fn entry(&self, name: &TableName) -> Option<Entry> {
+        match self.own.get(name) {
+            Some(own) => own.clone(),
+            None => self.pointers.get(name).map(Entry::pointed_to),
+        }
+    }
+
+    /// The table of this name: as spelt, else the only one spelt so but for case.
+    pub(crate) fn find(&self, name: &TableName) -> Option<&TableName> {
+        match self.own.get_key_value(name) {
+            Some((held, Some(_))) => return Some(held),
+            Some((_, None)) => {}
+            None => {
+                if let Some(pointer) = self.pointers.get(name) {
+                    return Some(&pointer.table);
+                }
+            }
+        }
+        let same = |held: &TableName| {
+            held.name.eq_ignore_ascii_case(&name.name)
+                && held.namespace.eq_ignore_ascii_case(&name.namespace)
+        };
+        let stored = self.pointers.alike(name).map(|pointer| &pointer.table);
+        let stored = stored.filter(|held| !self.own.contains_key(*held));
+        let own = self.own.iter().filter(|(held, entry)| entry.is_some() && same(held));
+        let mut alike = stored.chain(own.map(|(held, _)| held));
+        alike.next().filter(|_| alike.next().is_none())
     }
 
     pub(crate) fn warehouse(&self) -> Option<&Warehouse> {
@@ -188,7 +231,7 @@ impl Catalog {
     }
 
     fn with(mut self, name: TableName, entry: Entry) -> Self {
-        Arc::make_mut(&mut self.entries).insert(name, entry);
+        Arc::make_mut(&mut self.own).insert(name, Some(entry));
         self
     }
 }

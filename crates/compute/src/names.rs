@@ -1,7 +1,7 @@
 //! Names in a query: `"environment"."namespace"."table"`, `namespace.table`, or a bare name in the
 //! default namespace; and views, expanded by planning their SQL where the reader stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
@@ -134,21 +134,21 @@ impl Names {
         let Some(entry) = self.scope.catalog.entry(name) else { return Ok(None) };
         match entry {
             Entry::Table(location) => {
-                let provider = self.table(name, location).await.map_err(external)?;
+                let provider = self.table(name, &location).await.map_err(external)?;
                 Ok(Some(Arc::new(provider)))
             }
-            Entry::View(view) => Ok(Some(Arc::new(self.view(name, view).await?))),
+            Entry::View(view) => Ok(Some(Arc::new(self.view(name, &view).await?))),
             Entry::StoredView(location) => {
-                let view = self.stored_view(location).await.map_err(external)?;
+                let view = self.stored_view(&location).await.map_err(external)?;
                 Ok(Some(Arc::new(self.view(name, &view).await?)))
             }
             Entry::Batches(schema, batches) => {
                 let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
                 self.remember(InputVersion { table: name.clone(), snapshot_id: None, rows });
-                let table = MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?;
+                let table = MemTable::try_new(schema, vec![batches])?;
                 Ok(Some(Arc::new(table)))
             }
-            Entry::Provider(provider) => Ok(Some(Arc::clone(provider))),
+            Entry::Provider(provider) => Ok(Some(provider)),
         }
     }
 
@@ -157,7 +157,7 @@ impl Names {
         if let Some(Entry::Table(location)) = self.scope.catalog.entry(name)
             && let Some(warehouse) = self.scope.catalog.warehouse()
         {
-            let version = self.scope.engine.version(&warehouse.file_io, location).await?;
+            let version = self.scope.engine.version(&warehouse.file_io, &location).await?;
             let (schema, key) = (Arc::clone(version.schema()), version.key());
             let (rows, bytes) = (version.rows(), version.bytes());
             return Ok(NamedFacts { schema, key, rows, bytes, view: None });
@@ -253,19 +253,7 @@ fn normal(ident: &Ident) -> String {
 
 /// The table of this name: as spelt, else the only one spelt so but for case.
 fn find<'a>(catalog: &'a Catalog, namespace: &str, name: &str) -> Option<&'a TableName> {
-    let mut loose = None;
-    for held in catalog.names() {
-        if held.namespace == namespace && held.name == name {
-            return Some(held);
-        }
-        if held.namespace.eq_ignore_ascii_case(namespace) && held.name.eq_ignore_ascii_case(name) {
-            if loose.is_some() {
-                return None;
-            }
-            loose = Some(held);
-        }
-    }
-    loose
+    catalog.find(&TableName::new(namespace, name))
 }
 
 fn meant(catalog: &Catalog, namespace: Option<&str>, name: &str) -> Option<String> {
@@ -303,10 +291,9 @@ impl CatalogProviderList for Names {
 
 impl CatalogProvider for Names {
     fn schema_names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.scope.catalog.names().map(|name| name.namespace.clone()).collect();
-        names.dedup();
-        names
+        let names: BTreeSet<&str> =
+            self.scope.catalog.names().map(|name| name.namespace.as_str()).collect();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {

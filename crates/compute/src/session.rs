@@ -217,6 +217,16 @@ impl Session {
         .await
     }
 
+    /// The columns of a table or view.
+    ///
+    /// # Errors
+    /// When its metadata cannot be read, or a view cannot be planned any more.
+    pub async fn columns_of(&self, name: &TableName) -> Result<SchemaRef, QueryError> {
+        let names = Names::new(Arc::clone(&self.scope));
+        let name = name.clone();
+        self.within_limits(async move { Ok(names.facts(&name).await?.schema) }).await
+    }
+
     /// What the session sees.
     pub fn catalog(&self) -> &Catalog {
         &self.scope.catalog

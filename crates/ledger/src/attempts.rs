@@ -308,7 +308,7 @@ impl Write<'_> {
         self.insert_step(&step.run, &step.environment, &step.node, i64::MAX).await
     }
 
-    async fn begin_attempt(&mut self, new: &NewAttempt) -> Result<Attempt, LedgerError> {
+    pub(crate) async fn begin_attempt(&mut self, new: &NewAttempt) -> Result<Attempt, LedgerError> {
         self.ensure_step(new).await?;
         let business = moment(self.ledger.clocks().business.now());
         let machine = moment(self.ledger.clocks().machine.now());

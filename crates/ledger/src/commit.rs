@@ -40,6 +40,8 @@ pub struct Commit {
     pub tests: Vec<TestRecord>,
     /// Attempts that end with this commit.
     pub ends: Vec<(Attempt, AttemptEnd)>,
+    /// Leases that end with the commit.
+    pub releases: Vec<Lease>,
 }
 
 impl Commit {
@@ -59,6 +61,7 @@ impl Commit {
             schema_changes: Vec::new(),
             tests: Vec::new(),
             ends: Vec::new(),
+            releases: Vec::new(),
         }
     }
 
@@ -89,6 +92,13 @@ impl Commit {
     #[must_use]
     pub fn lease(mut self, lease: Lease) -> Self {
         self.leases.push(lease);
+        self
+    }
+
+    /// Gives a lease back with this commit.
+    #[must_use]
+    pub fn release(mut self, lease: Lease) -> Self {
+        self.releases.push(lease);
         self
     }
 

@@ -33,10 +33,16 @@ impl Ledger {
         }
         write.publish(commit).await?;
         let committed = write.insert_commit(commit).await?;
+        for lease in &commit.releases {
+            write.release(lease).await?;
+        }
         kill_point(KillPoint::LedgerBeforeCommit);
         match write.commit().await {
             Ok(()) => {
                 kill_point(KillPoint::LedgerAfterCommit);
+                if !commit.releases.is_empty() {
+                    kill_point(KillPoint::LeaseReleased);
+                }
                 Ok(committed)
             }
             Err(error) => self.settle(commit, error).await,

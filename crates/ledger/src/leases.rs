@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::records::Record;
 use crate::transaction::{Statement, Write, sql};
 use crate::words::moment;
-use crate::{Ledger, LedgerError};
+use crate::{Attempt, Ledger, LedgerError, NewAttempt};
 
 /// The right to work on a node, as long as nobody has a higher token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,22 +116,27 @@ impl Ledger {
         run: Option<&RunId>,
     ) -> Result<Claim, LedgerError> {
         let mut write = self.write().await?;
-        let now = self.clocks().machine.now();
-        let holder = write.row(select(environment, node)).await?;
-        let holder = holder.as_ref().map(Holder::read).transpose()?;
-        let own = self.process();
-        if let Some(holder) = holder.as_ref().filter(|holder| holder.holds(now, own)) {
-            return Ok(Claim::Held { by: holder.words(), until: holder.expires_at });
-        }
-        if let Some(replaced) = holder.as_ref().filter(|holder| holder.released_at.is_none()) {
-            tracing::info!(%environment, %node, holder = replaced.words(), "lease taken over");
-        }
-        let token = holder.map_or(1, |holder| holder.token + 1);
-        let lease = Lease { environment: environment.clone(), node: node.clone(), token };
-        write.insert_lease(&lease, run, now).await?;
+        let claim = write.claim(environment, node, run).await?;
         write.commit().await?;
-        kill_point(KillPoint::LeaseClaimed);
-        Ok(Claim::Granted(lease))
+        if matches!(claim, Claim::Granted(_)) {
+            kill_point(KillPoint::LeaseClaimed);
+        }
+        Ok(claim)
+    }
+
+    /// Begins an attempt and asks for the lease of its node, both at once.
+    ///
+    /// # Errors
+    /// As [`Ledger::begin_attempt`] and [`Ledger::claim`].
+    pub async fn begin_claimed(&self, new: &NewAttempt) -> Result<(Attempt, Claim), LedgerError> {
+        let mut write = self.write().await?;
+        let attempt = write.begin_attempt(new).await?;
+        let claim = write.claim(&new.environment, &new.node, Some(&new.run)).await?;
+        write.commit().await?;
+        if matches!(claim, Claim::Granted(_)) {
+            kill_point(KillPoint::LeaseClaimed);
+        }
+        Ok((attempt, claim))
     }
 
     /// Keeps a lease for another [`LEASE_SECONDS`].
@@ -159,22 +164,9 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be written.
     pub async fn release(&self, lease: &Lease) -> Result<(), LedgerError> {
-        let statement = sql(concat!(
-            "UPDATE leases SET released_at = ? ",
-            "WHERE environment = ? AND node = ? AND token = ? AND released_at IS NULL"
-        ));
-        let statement = statement
-            .bind(moment(self.clocks().machine.now()))
-            .bind(lease.environment.as_str().to_owned())
-            .bind(lease.node.as_str().to_owned())
-            .bind(lease.token);
-        let released = self.execute(statement).await?;
-        if released == 0 {
-            tracing::warn!(
-                environment = %lease.environment, node = %lease.node, token = lease.token,
-                "lease was no longer held when it was released"
-            );
-        }
+        let mut write = self.write().await?;
+        write.release(lease).await?;
+        write.commit().await?;
         kill_point(KillPoint::LeaseReleased);
         Ok(())
     }
@@ -280,6 +272,48 @@ impl Write<'_> {
             token: lease.token,
             holder: lost,
         })
+    }
+
+    async fn claim(
+        &mut self,
+        environment: &EnvironmentName,
+        node: &NodeId,
+        run: Option<&RunId>,
+    ) -> Result<Claim, LedgerError> {
+        let now = self.ledger.clocks().machine.now();
+        let holder = self.row(select(environment, node)).await?;
+        let holder = holder.as_ref().map(Holder::read).transpose()?;
+        let own = self.ledger.process();
+        if let Some(holder) = holder.as_ref().filter(|holder| holder.holds(now, own)) {
+            return Ok(Claim::Held { by: holder.words(), until: holder.expires_at });
+        }
+        if let Some(replaced) = holder.as_ref().filter(|holder| holder.released_at.is_none()) {
+            tracing::info!(%environment, %node, holder = replaced.words(), "lease taken over");
+        }
+        let token = holder.map_or(1, |holder| holder.token + 1);
+        let lease = Lease { environment: environment.clone(), node: node.clone(), token };
+        self.insert_lease(&lease, run, now).await?;
+        Ok(Claim::Granted(lease))
+    }
+
+    /// Gives a lease back, unless somebody else took it over.
+    pub(crate) async fn release(&mut self, lease: &Lease) -> Result<(), LedgerError> {
+        let statement = sql(concat!(
+            "UPDATE leases SET released_at = ? ",
+            "WHERE environment = ? AND node = ? AND token = ? AND released_at IS NULL"
+        ));
+        let statement = statement
+            .bind(moment(self.ledger.clocks().machine.now()))
+            .bind(lease.environment.as_str().to_owned())
+            .bind(lease.node.as_str().to_owned())
+            .bind(lease.token);
+        if self.execute(statement).await? == 0 {
+            tracing::warn!(
+                environment = %lease.environment, node = %lease.node, token = lease.token,
+                "lease was no longer held when it was released"
+            );
+        }
+        Ok(())
     }
 
     async fn insert_lease(

@@ -1,17 +1,19 @@
 //! Opening the ledger file: by many processes at once, by nobody with an unsafe SQLite.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base::clock::Clocks;
 use base::limits::LEDGER_BUSY_MS;
 use base::system::{ProcessIdentity, make_folders, sync_folder};
-use base::{CommitId, Randomness};
+use base::{CommitId, EnvironmentName, Randomness};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 
 use crate::error::{Fault, LedgerError};
+use crate::pointer_map::Known;
 use crate::schema::{MIGRATIONS, MIGRATIONS_TABLE, newest};
 use crate::words::moment;
 
@@ -38,6 +40,8 @@ struct Inner {
     clocks: Clocks,
     randomness: Arc<dyn Randomness>,
     process: ProcessIdentity,
+    /// Pointers that were read before, by environment.
+    known_pointers: Mutex<HashMap<EnvironmentName, Known>>,
 }
 
 impl Ledger {
@@ -69,7 +73,16 @@ impl Ledger {
         let readers = pool(READERS_MAX).connect_lazy_with(readers);
         let process = ProcessIdentity::own();
         let path = path.to_owned();
-        Ok(Self(Arc::new(Inner { path, writer, readers, clocks, randomness, process })))
+        let known_pointers = Mutex::default();
+        Ok(Self(Arc::new(Inner {
+            path,
+            writer,
+            readers,
+            clocks,
+            randomness,
+            process,
+            known_pointers,
+        })))
     }
 
     /// The ledger file. Nothing but SQLite may open it while a process has it open, not even to
@@ -111,6 +124,10 @@ impl Ledger {
 
     pub(crate) fn readers(&self) -> &SqlitePool {
         &self.0.readers
+    }
+
+    pub(crate) fn known_pointers(&self) -> &Mutex<HashMap<EnvironmentName, Known>> {
+        &self.0.known_pointers
     }
 
     pub(crate) fn fault(&self, error: sqlx::Error) -> LedgerError {

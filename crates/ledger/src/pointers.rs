@@ -60,7 +60,7 @@ macro_rules! select_pointers {
     };
 }
 
-fn read_pointer(record: &Record) -> Result<Pointer, LedgerError> {
+pub(crate) fn read_pointer(record: &Record) -> Result<Pointer, LedgerError> {
     Ok(Pointer {
         environment: record.environment()?,
         table: record.table()?,

@@ -26,6 +26,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "incidents and alerts", sql: crate::incidents::INCIDENTS },
     Migration { version: 4, name: "syncs and online features", sql: activation::ACTIVATION },
     Migration { version: 5, name: "query log", sql: QUERY_LOG },
+    Migration { version: 6, name: "changes of pointers in order", sql: CHANGES },
     Migration { version: 7, name: "meanings and intervals", sql: crate::meanings::MEANINGS },
     Migration {
         version: 8,
@@ -345,6 +346,43 @@ CREATE TABLE query_log (
     error_state TEXT
 ) STRICT;
 CREATE INDEX query_log_by_environment ON query_log (environment, sequence);
+";
+
+// Which pointers changed, in the order in which they did, whoever changed them: the triggers run
+// for other clients of the JDBC catalog too. One row for each name that there ever was.
+const CHANGES: &str = "
+CREATE TABLE pointer_changes (
+    catalog_name TEXT NOT NULL,
+    table_namespace TEXT NOT NULL,
+    table_name TEXT NOT NULL,
+    change INTEGER NOT NULL,
+    PRIMARY KEY (catalog_name, table_namespace, table_name)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX pointer_changes_in_order ON pointer_changes (change);
+CREATE TRIGGER pointer_change_made AFTER INSERT ON iceberg_tables BEGIN
+    INSERT INTO pointer_changes
+    VALUES (new.catalog_name, new.table_namespace, new.table_name,
+        (SELECT coalesce(max(change), 0) + 1 FROM pointer_changes))
+    ON CONFLICT DO UPDATE SET change = excluded.change;
+END;
+CREATE TRIGGER pointer_change_gone AFTER DELETE ON iceberg_tables BEGIN
+    INSERT INTO pointer_changes
+    VALUES (old.catalog_name, old.table_namespace, old.table_name,
+        (SELECT coalesce(max(change), 0) + 1 FROM pointer_changes))
+    ON CONFLICT DO UPDATE SET change = excluded.change;
+END;
+CREATE TRIGGER pointer_change_moved AFTER UPDATE ON iceberg_tables BEGIN
+    INSERT INTO pointer_changes
+    VALUES (old.catalog_name, old.table_namespace, old.table_name,
+        (SELECT coalesce(max(change), 0) + 1 FROM pointer_changes))
+    ON CONFLICT DO UPDATE SET change = excluded.change;
+    INSERT INTO pointer_changes
+    SELECT new.catalog_name, new.table_namespace, new.table_name,
+        (SELECT coalesce(max(change), 0) + 1 FROM pointer_changes)
+    WHERE old.catalog_name <> new.catalog_name OR old.table_namespace <> new.table_namespace
+        OR old.table_name <> new.table_name
+    ON CONFLICT DO UPDATE SET change = excluded.change;
+END;
 ";
 
 #[cfg(test)]

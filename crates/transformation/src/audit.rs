@@ -1,6 +1,8 @@
 //! Runs a test: counts the rows that break the rule, keeps the first few to show, and holds the
 //! number against the thresholds.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
@@ -13,8 +15,11 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::report::TestReport;
+use crate::shared_scan;
+use crate::staged::StagedNode;
 use crate::threshold::Threshold;
 use crate::workshop::Workshop;
+use crate::world::World;
 use crate::{CompiledNode, TransformationError};
 
 /// Failing rows that are kept with the result.
@@ -22,46 +27,97 @@ const SAMPLE_ROWS: usize = 5;
 /// What dbt counts unless a test says otherwise.
 const COUNT_ROWS: &str = "count(*)";
 
-/// Runs one test in a session that may see a staged version.
+/// Runs one test in a world that may see a staged version.
 pub(crate) async fn run(
     workshop: &Workshop,
     node: &Node,
-    session: &Session,
+    world: &Arc<World>,
     cancel: &CancellationToken,
 ) -> TestReport {
     let started = Instant::now();
     let judged = match node.kind {
         NodeKind::UnitTest => Box::pin(workshop.run_unit_test(node)).await,
-        _ => Box::pin(judge(workshop, node, session, cancel)).await,
+        _ => Box::pin(judge(workshop, node, world, cancel)).await,
     };
-    let mut report = match judged {
-        Ok(report) => report,
-        Err(error) => TestReport {
-            node: node.id.clone(),
-            status: TestStatus::Errored,
-            failures: None,
-            message: Some(error.to_string()),
-            sample: Vec::new(),
-            diagnostics: error.diagnostics(),
-            duration: started.elapsed(),
-        },
-    };
+    reported(node, judged, started)
+}
+
+fn reported(
+    node: &Node,
+    judged: Result<TestReport, TransformationError>,
+    started: Instant,
+) -> TestReport {
+    let mut report = judged.unwrap_or_else(|error| TestReport {
+        node: node.id.clone(),
+        status: TestStatus::Errored,
+        failures: None,
+        message: Some(error.to_string()),
+        sample: Vec::new(),
+        diagnostics: error.diagnostics(),
+        duration: started.elapsed(),
+    });
     report.duration = started.elapsed();
     report
+}
+
+/// Runs the tests of a staged version, those in one scan that one scan can answer.
+pub(crate) async fn run_all(
+    workshop: &Workshop,
+    tests: &[&Node],
+    staged: &StagedNode,
+    world: &Arc<World>,
+    cancel: &CancellationToken,
+) -> Vec<TestReport> {
+    let mut shared: BTreeMap<NodeId, (&Node, CompiledNode)> = BTreeMap::new();
+    for node in tests.iter().filter(|node| may_share(workshop, node, staged)) {
+        // What is wrong with a template is said when its test runs.
+        if let Ok(compiled) = workshop.compile_in(node, world, full_refresh(workshop)).await {
+            shared.insert(node.id.clone(), (node, compiled));
+        }
+    }
+    let rows = staged.version.account.after;
+    let table = &staged.swing.table;
+    let unbroken = match shared.len() {
+        0 | 1 => BTreeSet::new(),
+        _ => shared_scan::unbroken(table, rows, &shared, &world.session(), cancel).await,
+    };
+    let mut reports = Vec::with_capacity(tests.len());
+    for node in tests {
+        let started = Instant::now();
+        reports.push(match (&node.test, unbroken.contains(&node.id)) {
+            (Some(test), true) => reported(node, verdict(node, test, 0, &[]), started),
+            _ => run(workshop, node, world, cancel).await,
+        });
+    }
+    reports
+}
+
+/// Whether a test counts all rows of the version and keeps none.
+fn may_share(workshop: &Workshop, node: &Node, staged: &StagedNode) -> bool {
+    let Some(test) = &node.test else { return false };
+    test.attached.as_ref() == Some(&staged.node)
+        && matches!(test.macro_name(), Some("not_null" | "unique"))
+        && test.limit.is_none()
+        && test.fail_calculation.trim() == COUNT_ROWS
+        && !test.store_failures.unwrap_or(workshop.invocation.store_failures)
+}
+
+fn full_refresh(workshop: &Workshop) -> bool {
+    workshop.options.full_refresh
 }
 
 async fn judge(
     workshop: &Workshop,
     node: &Node,
-    session: &Session,
+    world: &Arc<World>,
     cancel: &CancellationToken,
 ) -> Result<TestReport, TransformationError> {
     let Some(test) = &node.test else {
         return Err(TransformationError::Internal(format!("node \"{}\" is no test", node.id)));
     };
-    let warn_if = threshold(&node.id, "warn_if", &test.warn_if)?;
-    let error_if = threshold(&node.id, "error_if", &test.error_if)?;
-    let compiled = workshop.compile(node, session, workshop.options.full_refresh).await?;
+    thresholds(node, test)?;
+    let compiled = workshop.compile_in(node, world, full_refresh(workshop)).await?;
+    let session = &world.session();
     if test.store_failures.unwrap_or(workshop.invocation.store_failures) {
         store(workshop, node, &compiled, test, session).await?;
     }
@@ -70,6 +126,22 @@ async fn judge(
         COUNT_ROWS => rows,
         calculation => calculate(&compiled, test, calculation, session).await?,
     };
+    verdict(node, test, failures, &sample)
+}
+
+fn thresholds(node: &Node, test: &Test) -> Result<(Threshold, Threshold), TransformationError> {
+    let warn_if = threshold(&node.id, "warn_if", &test.warn_if)?;
+    Ok((warn_if, threshold(&node.id, "error_if", &test.error_if)?))
+}
+
+/// Holds the number of failing rows against the thresholds.
+fn verdict(
+    node: &Node,
+    test: &Test,
+    failures: u64,
+    sample: &[Map<String, Value>],
+) -> Result<TestReport, TransformationError> {
+    let (warn_if, error_if) = thresholds(node, test)?;
     #[allow(clippy::cast_precision_loss, reason = "counts of rows stay far below 2^53")]
     let number = failures as f64;
     // dbt asks error_if first, and only of tests whose severity is error.
@@ -83,13 +155,13 @@ async fn judge(
         }
         TestSeverity::Error | TestSeverity::Warn => TestStatus::Passed,
     };
-    let message = (status != TestStatus::Passed).then(|| describe(failures, &sample));
+    let message = (status != TestStatus::Passed).then(|| describe(failures, sample));
     Ok(TestReport {
         node: node.id.clone(),
         status,
         failures: Some(failures),
         message,
-        sample,
+        sample: sample.to_vec(),
         diagnostics: Vec::new(),
         duration: std::time::Duration::ZERO,
     })

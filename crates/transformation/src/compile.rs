@@ -107,13 +107,12 @@ impl Workshop {
         world: &Arc<World>,
         full_refresh: bool,
     ) -> (CompileContext, Arc<Facts>) {
-        let relations = self.project.graph.nodes.values().filter_map(|node| node.relation.as_ref());
         let facts = Arc::new(Facts::new(
             Arc::clone(world),
             Handle::current(),
             self.dialect,
-            self.invocation.clone(),
-            relations.map(|relation| relation.schema.clone()).collect(),
+            Arc::clone(&self.invocation),
+            Arc::clone(&self.namespaces),
         ));
         let started = self.started;
         let host: Arc<dyn project::jinja::Host> =

@@ -25,9 +25,9 @@ pub(crate) struct Facts {
     world: Arc<World>,
     runtime: Handle,
     dialect: Dialect,
-    invocation: Invocation,
+    invocation: Arc<Invocation>,
     /// Namespaces that the project's nodes go to: they are there as soon as anything needs them.
-    namespaces: BTreeSet<String>,
+    namespaces: Arc<BTreeSet<String>>,
     /// Whether nothing may change any more: the same text is rendered again, to point at it.
     settled: AtomicBool,
 }
@@ -37,8 +37,8 @@ impl Facts {
         world: Arc<World>,
         runtime: Handle,
         dialect: Dialect,
-        invocation: Invocation,
-        namespaces: BTreeSet<String>,
+        invocation: Arc<Invocation>,
+        namespaces: Arc<BTreeSet<String>>,
     ) -> Self {
         let settled = AtomicBool::new(false);
         Self { world, runtime, dialect, invocation, namespaces, settled }

@@ -21,6 +21,7 @@ mod model;
 mod publish;
 mod report;
 mod seed;
+mod shared_scan;
 mod snapshot;
 mod staged;
 mod step;

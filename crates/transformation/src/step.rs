@@ -113,10 +113,14 @@ impl Workshop {
         let Some(node) = self.project.graph.node(id) else {
             return Err(TransformationError::Internal(format!("no node \"{id}\" in the graph")));
         };
-        let attempt = self.begin(id).await?;
-        let outcome = match self.claim(id).await {
-            Ok(lease) => self.make(node, &attempt, lease, audits, cancel).await,
-            Err(error) => Err(error),
+        let (attempt, claim) = self.ledger.begin_claimed(&self.new_attempt(id)).await?;
+        let outcome = match claim {
+            Claim::Granted(lease) => self.make(node, &attempt, lease, audits, cancel).await,
+            Claim::Held { by, until } => Err(TransformationError::Held {
+                node: id.clone(),
+                by,
+                until: until.format("%H:%M:%S UTC").to_string(),
+            }),
         };
         if let Err(error) = &outcome {
             let end = AttemptEnd {
@@ -130,23 +134,11 @@ impl Workshop {
         outcome
     }
 
-    async fn begin(&self, node: &NodeId) -> Result<Attempt, TransformationError> {
-        let new = NewAttempt {
+    fn new_attempt(&self, node: &NodeId) -> NewAttempt {
+        NewAttempt {
             run: self.run.clone(),
             node: node.clone(),
             environment: self.environment.clone(),
-        };
-        Ok(self.ledger.begin_attempt(&new).await?)
-    }
-
-    async fn claim(&self, node: &NodeId) -> Result<Lease, TransformationError> {
-        match self.ledger.claim(&self.environment, node, Some(&self.run)).await? {
-            Claim::Granted(lease) => Ok(lease),
-            Claim::Held { by, until } => Err(TransformationError::Held {
-                node: node.clone(),
-                by,
-                until: until.format("%H:%M:%S UTC").to_string(),
-            }),
         }
     }
 
@@ -197,12 +189,10 @@ impl Workshop {
         if audits.gates.is_empty() && audits.warnings.is_empty() {
             return Ok(Vec::new());
         }
-        let session = self.session(staged.shown_in(self.catalog().await?));
-        let mut reports = Vec::new();
-        for id in audits.gates.iter().chain(audits.warnings) {
-            let Some(test) = self.project.graph.node(id) else { continue };
-            reports.push(audit::run(self, test, &session, cancel).await);
-        }
+        let world = self.world(self.session(staged.shown_in(self.catalog().await?))).await?;
+        let ids = audits.gates.iter().chain(audits.warnings);
+        let tests: Vec<&Node> = ids.filter_map(|id| self.project.graph.node(id)).collect();
+        let reports = audit::run_all(self, &tests, staged, &world, cancel).await;
         if cancel.is_cancelled() {
             return Err(TransformationError::Cancelled);
         }
@@ -254,13 +244,12 @@ impl Workshop {
         }
         let commit =
             Commit::new(self.commit_of(&staged), self.environment.clone()).attempt(&attempt);
-        let commit = staged.joined_to(commit).end(attempt, end);
-        let committed = self.ledger.commit(&commit).await;
-        if committed.is_ok() {
-            report.published = true;
+        let commit = staged.joined_to(commit).end(attempt, end).release(staged.lease.clone());
+        if let Err(error) = self.ledger.commit(&commit).await {
+            let _ = self.ledger.release(&staged.lease).await;
+            return Err(error.into());
         }
-        let _ = self.ledger.release(&staged.lease).await;
-        committed?;
+        report.published = true;
         Ok(report)
     }
 
@@ -319,9 +308,9 @@ impl Workshop {
         let Some(node) = self.project.graph.node(id) else {
             return Err(TransformationError::Internal(format!("no node \"{id}\" in the graph")));
         };
-        let attempt = self.begin(id).await?;
-        let session = self.session(self.catalog().await?);
-        let test = audit::run(self, node, &session, cancel).await;
+        let attempt = self.ledger.begin_attempt(&self.new_attempt(id)).await?;
+        let world = self.world(self.session(self.catalog().await?)).await?;
+        let test = audit::run(self, node, &world, cancel).await;
         let mut report = StepReport::new(id, StepStatus::Succeeded);
         report.status = match test.status {
             TestStatus::Passed => StepStatus::Succeeded,

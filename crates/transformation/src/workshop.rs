@@ -1,12 +1,12 @@
 //! What all steps of one run share: the project, the ledger, the lake, the engine, and the
 //! versions that are staged and not pointed to yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use base::{CommitId, EnvironmentName, Files, NodeId, RunId, TableName};
+use base::{CommitId, EnvironmentName, Files, NodeId, RunId};
 use chrono::{DateTime, Utc};
 use compute::{Catalog, Dialect, Engine, Session};
 use ledger::{Lease, Ledger};
@@ -18,7 +18,7 @@ use crate::backfill::BackfillWindow;
 use crate::batches::ComputedPeriods;
 use crate::invocation::Invocation;
 use crate::staged::StagedNode;
-use crate::world::Hands;
+use crate::world::{Existing, Hands};
 
 /// How nodes of a run are built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +42,9 @@ pub struct Workshop {
     pub(crate) run: RunId,
     pub(crate) options: BuildOptions,
     pub(crate) backfill: BTreeMap<NodeId, BackfillWindow>,
-    pub(crate) invocation: Invocation,
+    pub(crate) invocation: Arc<Invocation>,
+    /// Namespaces that the project's nodes go to.
+    pub(crate) namespaces: Arc<BTreeSet<String>>,
     /// When the run started, on the business clock.
     pub(crate) started: DateTime<Utc>,
     /// The one commit of a run that publishes at its end, announced in each version's own files.
@@ -80,6 +82,9 @@ impl Workshop {
         let run_commit = options.publish_at_end.then(|| ledger.new_commit_id());
         let staged = Mutex::default();
         let started = ledger.clocks().business.now();
+        let relations = project.graph.nodes.values().filter_map(|node| node.relation.as_ref());
+        let namespaces: BTreeSet<&str> = relations.map(|one| one.schema.as_str()).collect();
+        let namespaces = Arc::new(namespaces.into_iter().map(str::to_owned).collect());
         Self {
             project,
             ledger,
@@ -91,7 +96,8 @@ impl Workshop {
             run,
             options,
             backfill: BTreeMap::new(),
-            invocation: Invocation::default(),
+            invocation: Arc::default(),
+            namespaces,
             started,
             run_commit,
             staged,
@@ -103,7 +109,7 @@ impl Workshop {
     /// Says how the command was called.
     #[must_use]
     pub fn called(mut self, invocation: Invocation) -> Self {
-        self.invocation = invocation;
+        self.invocation = Arc::new(invocation);
         self
     }
 
@@ -158,17 +164,17 @@ impl Workshop {
     }
 
     /// The kinds of what the environment holds, staged versions included.
-    pub(crate) async fn existing(
-        &self,
-    ) -> Result<BTreeMap<TableName, ledger::PointerKind>, TransformationError> {
-        let pointers = self.ledger.pointers(&self.environment).await?;
-        let mut found: BTreeMap<TableName, ledger::PointerKind> =
-            pointers.into_iter().map(|pointer| (pointer.table, pointer.kind)).collect();
+    pub(crate) async fn existing(&self) -> Result<Existing, TransformationError> {
+        let mut found = Existing::new(self.ledger.pointer_map(&self.environment).await?);
         let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         for version in &self.invocation.beneath {
-            found.entry(version.table.clone()).or_insert(version.kind);
+            if found.get(&version.table).is_none() {
+                found.insert(version.table.clone(), version.kind);
+            }
         }
-        found.extend(staged.iter().map(|node| (node.swing.table.clone(), node.swing.kind)));
+        for node in staged.iter() {
+            found.insert(node.swing.table.clone(), node.swing.kind);
+        }
         Ok(found)
     }
 
@@ -276,7 +282,7 @@ impl Workshop {
             });
             found.push(DescribedTable {
                 node: node.id.clone(),
-                is_view: *kind == ledger::PointerKind::View,
+                is_view: kind == ledger::PointerKind::View,
                 columns: columns.collect(),
             });
         }

@@ -13,8 +13,10 @@ use compute::{Catalog, Dialect, Engine, QueryError, Session, SessionOptions, Vie
 use ledger::{Ledger, Pointer, PointerKind, Swing, TableVersion};
 use storage::{Lake, LakeTable, ViewDefinition, WriteMode};
 
+mod existing;
 mod write;
 
+pub(crate) use self::existing::Existing;
 use self::write::fitted;
 use crate::TransformationError;
 
@@ -51,7 +53,7 @@ pub(crate) struct World {
 #[derive(Debug)]
 struct Seen {
     session: Session,
-    existing: BTreeMap<TableName, PointerKind>,
+    existing: Existing,
     /// Tables that go with this world.
     temporary: BTreeMap<TableName, SchemaRef>,
 }
@@ -65,11 +67,7 @@ fn query_error(error: QueryError) -> TransformationError {
 }
 
 impl World {
-    pub(crate) fn new(
-        hands: Hands,
-        session: Session,
-        existing: BTreeMap<TableName, PointerKind>,
-    ) -> Self {
+    pub(crate) fn new(hands: Hands, session: Session, existing: Existing) -> Self {
         let seen = Seen { session, existing, temporary: BTreeMap::new() };
         Self { hands, seen: Mutex::new(seen) }
     }
@@ -85,32 +83,20 @@ impl World {
     /// What stands under a name, whatever its case.
     pub(crate) fn found(&self, name: &TableName) -> Option<(TableName, PointerKind)> {
         let seen = self.seen();
-        if let Some(kind) = seen.existing.get(name) {
-            return Some((name.clone(), *kind));
+        match seen.existing.get(name) {
+            Some(kind) => Some((name.clone(), kind)),
+            None => seen.existing.alike(name),
         }
-        let same = |held: &TableName| {
-            held.name.eq_ignore_ascii_case(&name.name)
-                && held.namespace.eq_ignore_ascii_case(&name.namespace)
-        };
-        let mut loose = seen.existing.iter().filter(|(held, _)| same(held));
-        loose.next().map(|(held, kind)| (held.clone(), *kind))
     }
 
     /// Everything in one namespace.
     pub(crate) fn within(&self, namespace: &str) -> Vec<(TableName, PointerKind)> {
-        let seen = self.seen();
-        let here = seen.existing.iter();
-        here.filter(|(name, _)| name.namespace.eq_ignore_ascii_case(namespace))
-            .map(|(name, kind)| (name.clone(), *kind))
-            .collect()
+        self.seen().existing.within(namespace)
     }
 
     /// The namespaces that hold something.
     pub(crate) fn namespaces(&self) -> Vec<String> {
-        let mut found: Vec<String> =
-            self.seen().existing.keys().map(|name| name.namespace.clone()).collect();
-        found.dedup();
-        found
+        self.seen().existing.namespaces()
     }
 
     /// Carries out a text of any number of statements, and gives the rows of the last query.

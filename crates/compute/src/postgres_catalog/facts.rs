@@ -120,8 +120,11 @@ impl CatalogReader {
         session: &Session,
         notes: &Arc<Notes>,
     ) -> Result<Arc<PostgresCatalog>, QueryError> {
-        let stands: Vec<(TableName, String)> =
-            session.catalog().entries().map(|(name, entry)| (name.clone(), stand(entry))).collect();
+        let stands: Vec<(TableName, String)> = session
+            .catalog()
+            .entries()
+            .map(|(name, entry)| (name.clone(), stand(&entry)))
+            .collect();
         if let Some(known) = self.known(&stands, notes) {
             return Ok(known);
         }
