@@ -5,6 +5,7 @@ mod accounts;
 mod activation;
 mod bad_input;
 mod behaviour;
+mod benches;
 mod browser;
 mod cancelling;
 mod conformance;
