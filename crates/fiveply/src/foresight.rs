@@ -1,5 +1,6 @@
-//! Tells before a run what will fail in it: names and types that are wrong already show in the plans
-//! of the models. Each of them still fails at its own turn, and nothing else is held up by it.
+//! Tells before a run what will fail in it: names and types that are wrong already show in the
+//! plans of the models. Each of them still fails at its own turn, and nothing else is held up by
+//! it.
 
 use std::collections::BTreeSet;
 

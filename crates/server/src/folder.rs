@@ -1,4 +1,4 @@
-//! A folder of files over HTTP, read alone and to this machine's browser: the pages of `docs serve`.
+//! A folder of files over HTTP, read alone and to this machine's browser: what `docs serve` shows.
 
 use std::path::{Component, Path, PathBuf};
 

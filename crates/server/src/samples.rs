@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn messages_keep_their_words_and_lose_their_values() {
         let mut answer = json!({
-            "tests": [{"message": "2 rows break it, such as email = a@b.c; x, n = 2; readers keep"}],
+            "tests": [{"message": "2 rows break it, such as mail = a@b.c; x, n = 2; readers keep"}],
             "evidence": ["such as: \"many\" is no integer"],
             "rows": 7,
         });

@@ -5,9 +5,10 @@
 //! functions that give rows, subscripts, `any(array)`, names cast to numbers. DataFusion plans only
 //! part of that, and takes milliseconds to plan any of it. So these statements have a small
 //! evaluator of their own over rows in memory: names are settled once (`bind`, `bind_from`,
-//! `bind_expressions`, `bind_operators`, `bind_calls`), joins go by lookup (`run`), and a reflection of hundreds of
-//! tables costs a few milliseconds. The relations (`relations`, `information_schema`, `statics`)
-//! are made once for each version of the environment (`facts`) and shared by all connections.
+//! `bind_expressions`, `bind_operators`, `bind_calls`), joins go by lookup (`run`), and a
+//! reflection of hundreds of tables costs a few milliseconds. The relations (`relations`,
+//! `information_schema`, `statics`) are made once for each version of the environment (`facts`) and
+//! shared by all connections.
 //!
 //! A statement that reads a table of the lake is the engine's, also when it reads the catalog
 //! beside it: [`PostgresCatalog::rows_of`] hands the relation over.

@@ -1,14 +1,14 @@
 //! What must not reach DataFusion's Parquet scan, because it would bring back wrong rows.
 //!
-//! **Limits over deleted rows.** DataFusion 54.1 rebuilds a Parquet access plan when a limit reaches
-//! the scan and every row of a row group matches the filter; in doing so it forgets row selections,
-//! and rows that a delete file took away come back. A scan that holds deletes must therefore never
-//! learn of a limit.
+//! **Limits over deleted rows.** DataFusion 54.1 rebuilds a Parquet access plan when a limit
+//! reaches the scan and every row of a row group matches the filter; in doing so it forgets row
+//! selections, and rows that a delete file took away come back. A scan that holds deletes must
+//! therefore never learn of a limit.
 //!
-//! **Filters on parts of nested columns.** The scan says that it takes `get_field(s, 'p') = 1` over,
-//! and the filter above it is removed. When the file's column is read under another type or name,
-//! as ours are, the scan cannot evaluate it while decoding and drops it without a word. So filters
-//! that touch a nested column stay above the scan.
+//! **Filters on parts of nested columns.** The scan says that it takes `get_field(s, 'p') = 1`
+//! over, and the filter above it is removed. When the file's column is read under another type or
+//! name, as ours are, the scan cannot evaluate it while decoding and drops it without a word. So
+//! filters that touch a nested column stay above the scan.
 
 use std::any::Any;
 use std::fmt;

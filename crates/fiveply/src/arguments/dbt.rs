@@ -161,7 +161,7 @@ pub(crate) enum PackageSource {
 /// Options of `deps`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
-  fiveply deps                                    what packages.yml names, as package-lock.yml pins it
+  fiveply deps                                    what packages.yml names, as it is pinned
   fiveply deps --upgrade                          pin anew, then install
   fiveply deps --lock                             pin and install nothing
   fiveply deps --add-package ../shared --source local

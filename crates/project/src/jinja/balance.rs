@@ -148,7 +148,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "([a-z{}%#'\"é -]|\\{%|%\\}|\\{\\{|\\}\\}|endif|if){0,60}") {
+        fn no_text_makes_it_panic(
+            text in "([a-z{}%#'\"é -]|\\{%|%\\}|\\{\\{|\\}\\}|endif|if){0,60}",
+        ) {
             imbalance(&text);
         }
     }

@@ -109,9 +109,11 @@ impl Project {
             })
             .collect();
         let dimensions: Vec<Json> = model.dimensions.iter().map(dimension).collect();
+        let time = model.time_dimension.as_ref();
+        let defaults = time.map(|name| json!({"agg_time_dimension": name}));
         json!({
             "name": model.name,
-            "defaults": model.time_dimension.as_ref().map(|name| json!({"agg_time_dimension": name})),
+            "defaults": defaults,
             "description": words(&model.description),
             "node_relation": model.model.as_ref().map(|id| self.node_relation(id)),
             "primary_entity": model.primary_entity,
@@ -230,9 +232,10 @@ impl Project {
             .map(|export| {
                 let name = export.get("name").cloned().unwrap_or_default();
                 let config = |key: &str| export.get("config").and_then(|it| it.get(key)).cloned();
+                let schema = config("schema").unwrap_or_else(|| self.target.schema.as_str().into());
                 json!({"name": name, "config": {
                     "export_as": config("export_as").unwrap_or_else(|| "table".into()),
-                    "schema_name": config("schema").unwrap_or_else(|| self.target.schema.as_str().into()),
+                    "schema_name": schema,
                     "alias": config("alias").unwrap_or(name),
                 }})
             })

@@ -217,7 +217,10 @@ pub(super) fn source_shape(found: &Node, fields: &mut Map<String, Json>) {
 
 pub(super) fn freshness(freshness: Option<&crate::node::Freshness>) -> Json {
     let Some(freshness) = freshness else { return Json::Null };
-    let after = |written: Option<(i64, &str)>| json!({"count": written.map(|after| after.0), "period": written.map(|after| after.1)});
+    let after = |written: Option<(i64, &str)>| {
+        let (count, period) = written.unzip();
+        json!({"count": count, "period": period})
+    };
     json!({
         "warn_after": after(freshness.written[0]),
         "error_after": after(freshness.written[1]),
