@@ -85,7 +85,7 @@ pub(crate) async fn run_all(
     for node in tests {
         let started = Instant::now();
         reports.push(match (&node.test, unbroken.contains(&node.id)) {
-            (Some(test), true) => reported(node, verdict(node, test, 0, &[]), started),
+            (Some(test), true) => reported(node, verdict(workshop, node, test, 0, &[]), started),
             _ => run(workshop, node, world, cancel).await,
         });
     }
@@ -126,7 +126,7 @@ async fn judge(
         COUNT_ROWS => rows,
         calculation => calculate(&compiled, test, calculation, session).await?,
     };
-    verdict(node, test, failures, &sample)
+    verdict(workshop, node, test, failures, &sample)
 }
 
 fn thresholds(node: &Node, test: &Test) -> Result<(Threshold, Threshold), TransformationError> {
@@ -136,6 +136,7 @@ fn thresholds(node: &Node, test: &Test) -> Result<(Threshold, Threshold), Transf
 
 /// Holds the number of failing rows against the thresholds.
 fn verdict(
+    workshop: &Workshop,
     node: &Node,
     test: &Test,
     failures: u64,

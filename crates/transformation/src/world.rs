@@ -321,7 +321,9 @@ impl World {
         let mut catalog = seen.session.catalog().clone();
         for (name, schema) in tables {
             catalog = catalog.with_batches(name.clone(), schema, Vec::new());
-            seen.existing.entry(name).or_insert(PointerKind::Table);
+            if seen.existing.get(&name).is_none() {
+                seen.existing.insert(name, PointerKind::Table);
+            }
         }
         seen.session = self.hands.session(catalog);
     }
