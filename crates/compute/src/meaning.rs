@@ -131,7 +131,8 @@ impl VisitorMut for Sorted {
         // A common table sees those before it; a name that comes later means a table of the lake.
         let says_something = with.cte_tables.iter().enumerate().any(|(place, table)| {
             let body = table.query.to_string().to_lowercase();
-            names.iter().skip(place).any(|later| body.contains(later.as_str()))
+            let mut words = body.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            words.any(|word| names.iter().skip(place).any(|later| later == word))
                 || names.iter().take(place).any(|earlier| *earlier == names[place])
         });
         if !says_something {

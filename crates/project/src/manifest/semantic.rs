@@ -275,7 +275,7 @@ impl Project {
 
 const METRIC_KEYS: &[&str] = &["type", "type_params", "filter", "label", "time_granularity"];
 
-const SAVED_QUERY_KEYS: &[&str] = &["query_params", "label", "description"];
+const SAVED_QUERY_KEYS: &[&str] = &["query_params", "label", "description", "exports"];
 
 const SEMANTIC_MODEL_KEYS: &[&str] =
     &["defaults", "dimensions", "entities", "measures", "node_relation", "primary_entity"];
