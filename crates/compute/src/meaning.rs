@@ -129,10 +129,11 @@ impl VisitorMut for Sorted {
         let names: Vec<String> =
             with.cte_tables.iter().map(|table| table.alias.name.value.to_lowercase()).collect();
         // A common table sees those before it; a name that comes later means a table of the lake.
+        // So the order says nothing where none of them speaks of another.
         let says_something = with.cte_tables.iter().enumerate().any(|(place, table)| {
             let body = table.query.to_string().to_lowercase();
             let mut words = body.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
-            words.any(|word| names.iter().skip(place).any(|later| later == word))
+            words.any(|word| names.iter().any(|other| other == word))
                 || names.iter().take(place).any(|earlier| *earlier == names[place])
         });
         if !says_something {
